@@ -1,0 +1,26 @@
+import type { RoutingStrategy } from './endpoint-config.ts'
+import type { InstanceAddress } from './fleet.ts'
+
+/** One instance that may be given invocations. */
+export interface InstanceRoute {
+  readonly instanceId: string
+  readonly address: InstanceAddress
+}
+
+/** One variant as the gateway routes to it. */
+export interface VariantRoute {
+  readonly variantName: string
+  /** Relative share, ≥ 0; 0 means only when targeted. */
+  readonly weight: number
+  readonly routingStrategy: RoutingStrategy
+  /** Hostname of the container, for error messages (`primary` for a single container). */
+  readonly containerHostname: string
+  /** Ready instances; may be empty while they are replaced. */
+  readonly instances: readonly InstanceRoute[]
+}
+
+/** Everything a gateway needs to serve one endpoint. */
+export interface EndpointRoute {
+  readonly endpointName: string
+  readonly variants: readonly VariantRoute[]
+}
