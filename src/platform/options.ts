@@ -1,0 +1,214 @@
+interface OptionCommon {
+  /** One sentence for `--help` and the reference page. */
+  readonly doc: string
+}
+
+/** A whole number with bounds, both inclusive. */
+export interface IntegerOption extends OptionCommon {
+  readonly kind: 'integer'
+  readonly default: number
+  readonly min: number
+  readonly max: number
+  readonly unit: string
+}
+
+/** A string with a pattern it must match as a whole. */
+export interface TextOption extends OptionCommon {
+  readonly kind: 'text'
+  readonly default: string
+  readonly pattern: RegExp
+  /** What the pattern means, for the error message. */
+  readonly expected: string
+}
+
+/** One of a closed set. */
+export interface ChoiceOption extends OptionCommon {
+  readonly kind: 'choice'
+  readonly default: string
+  readonly choices: readonly string[]
+}
+
+/** A row of {@link OPTIONS}. */
+export type OptionSpec = IntegerOption | TextOption | ChoiceOption
+
+/**
+ * Every option of `berth up`: one row each. Parser, environment names, `--help` and the reference page come from
+ * this table.
+ */
+export const OPTIONS = {
+  BERTH_HOST: {
+    kind: 'text',
+    default: '127.0.0.1',
+    pattern: /^[A-Za-z0-9.:_-]+$/,
+    expected: 'a host name or IP address',
+    doc: 'Address the public port listens on. Berth speaks plain HTTP: put TLS in front before you leave the machine.',
+  },
+  BERTH_PORT: {
+    kind: 'integer',
+    default: 7070,
+    min: 0,
+    max: 65_535,
+    unit: 'port',
+    doc: 'The one public port; 0 picks a free one and prints it.',
+  },
+  BERTH_DATA_DIR: {
+    kind: 'text',
+    default: '~/.berth',
+    pattern: /^.+$/,
+    expected: 'a folder',
+    doc: 'Folder of everything this installation keeps; a leading ~ is the home folder.',
+  },
+  BERTH_ACCOUNT_ID: {
+    kind: 'text',
+    default: '000000000000',
+    pattern: /^\d{12}$/,
+    expected: '12 digits',
+    doc: 'Account id in every ARN.',
+  },
+  BERTH_REGION: {
+    kind: 'text',
+    default: 'us-east-1',
+    pattern: /^[a-z]{2}(-[a-z]+)+-\d$/,
+    expected: 'a region name such as us-east-1',
+    doc: 'Region in every ARN; signatures scoped to another region are refused.',
+  },
+  BERTH_GATEWAYS: {
+    kind: 'integer',
+    default: 1,
+    min: 1,
+    max: 64,
+    unit: 'processes',
+    doc: 'Gateway processes that share the public port.',
+  },
+  BERTH_LOG_LEVEL: {
+    kind: 'choice',
+    default: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+    doc: 'Least severe level that is logged.',
+  },
+  BERTH_BODY_BYTES_MAX: {
+    kind: 'integer',
+    default: 6_291_456,
+    min: 1_024,
+    max: 26_214_400,
+    unit: 'bytes',
+    doc: "Largest body of an invocation; the default is SageMaker's limit.",
+  },
+  BERTH_BUFFERED_BYTES_MAX: {
+    kind: 'integer',
+    default: 268_435_456,
+    min: 1_048_576,
+    max: 17_179_869_184,
+    unit: 'bytes',
+    doc: 'Bodies that one gateway holds at a time, all invocations together; past it invocations get 503.',
+  },
+  BERTH_INVOCATION_TIMEOUT_MS: {
+    kind: 'integer',
+    default: 60_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    doc: "How long an invocation may take until the container's reply begins and, unless it streams, ends.",
+  },
+  BERTH_STREAM_TIMEOUT_MS: {
+    kind: 'integer',
+    default: 480_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    doc: 'How long a response stream may take in all. Not less than BERTH_INVOCATION_TIMEOUT_MS.',
+  },
+  BERTH_ROUTER_WAITING_MAX: {
+    kind: 'integer',
+    default: 100,
+    min: 0,
+    max: 10_000,
+    unit: 'invocations',
+    doc: 'Invocations that may wait for a slot, per variant and gateway, before 503.',
+  },
+  BERTH_SLOTS_PER_INSTANCE: {
+    kind: 'integer',
+    default: 64,
+    min: 1,
+    max: 10_000,
+    unit: 'invocations',
+    doc: 'Invocations that one gateway forwards to one instance at a time.',
+  },
+  BERTH_CONNECTIONS_MAX: {
+    kind: 'integer',
+    default: 20_000,
+    min: 16,
+    max: 1_000_000,
+    unit: 'connections',
+    doc: 'Client connections one gateway holds; further ones are closed at once.',
+  },
+  BERTH_HEADERS_TIMEOUT_MS: {
+    kind: 'integer',
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    unit: 'ms',
+    doc: 'How long a client may take to send the head of a request.',
+  },
+  BERTH_IDLE_TIMEOUT_MS: {
+    kind: 'integer',
+    default: 65_000,
+    min: 1_000,
+    max: 3_600_000,
+    unit: 'ms',
+    doc: 'How long an idle client connection is kept open.',
+  },
+  BERTH_DESCRIBE_HOLD_MS: {
+    kind: 'integer',
+    default: 2_500,
+    min: 0,
+    max: 20_000,
+    unit: 'ms',
+    doc: 'How long DescribeEndpoint waits for a change in progress to settle, because SDK waiters look once and then sleep 30 s; 0 answers at once.',
+  },
+  BERTH_START_ATTEMPTS_MAX: {
+    kind: 'integer',
+    default: 3,
+    min: 1,
+    max: 100,
+    unit: 'starts',
+    doc: 'Failed starts in a row after which a deployment fails.',
+  },
+  BERTH_CAPACITY: {
+    kind: 'choice',
+    default: 'over-commit',
+    choices: ['over-commit', 'strict'],
+    doc: 'Whether instances may ask for more than this machine has; strict refuses them with the reason InsufficientInstanceCapacity.',
+  },
+  BERTH_MODEL_BYTES_MAX: {
+    kind: 'integer',
+    default: 107_374_182_400,
+    min: 1_048_576,
+    max: 1_099_511_627_776,
+    unit: 'bytes',
+    doc: 'Largest size of one unpacked model artifact.',
+  },
+  BERTH_ORPHAN_GRACE_SECONDS: {
+    kind: 'integer',
+    default: 86_400,
+    min: 0,
+    max: 31_536_000,
+    unit: 's',
+    doc: 'How long gateways and built-in instances outlive a control process that is gone; 0 is for ever.',
+  },
+  BERTH_S3_DOMAIN: {
+    kind: 'text',
+    default: 'localhost',
+    pattern: /^[a-z0-9.-]+$/,
+    expected: 'a lower-case domain name',
+    doc: 'Requests to BUCKET.<this domain> are virtual-host style S3 requests.',
+  },
+} as const satisfies Record<string, OptionSpec>
+
+/** A key of {@link OPTIONS}. */
+export type OptionName = keyof typeof OPTIONS
+
+/** The value of every option, after defaults, file, environment and flags. */
+export type Config = {
+  readonly [Name in OptionName]: (typeof OPTIONS)[Name] extends IntegerOption ? number : string
+}
