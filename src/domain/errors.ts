@@ -1,3 +1,5 @@
+import { S3_ERRORS } from './s3-errors.ts'
+
 /** Who should look when this error appears. */
 export type Fault = 'client' | 'model' | 'platform'
 
@@ -182,6 +184,7 @@ export const ERRORS = {
     meaning: 'The disk of the data directory is full; nothing was changed.',
     advice: 'Free space on the disk that holds --data-dir, then repeat.',
   },
+  ...S3_ERRORS,
 } as const satisfies Record<string, ErrorSpec>
 
 /** A key of {@link ERRORS}. */
