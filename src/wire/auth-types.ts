@@ -58,6 +58,8 @@ export type AuthFailureKind =
   | 'bad-token'
   | 'unsigned-header'
   | 'body-mismatch'
+  | 'missing-content-sha256'
+  | 'bad-content-sha256'
 
 /** A refused request, with AWS's sentence for the services that are not S3. */
 export interface AuthFailure {

@@ -1,5 +1,24 @@
-import type { SecretLookup, SignedPayload, SignedRequest, VerifyResult } from './auth-types.ts'
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type {
+  AuthFailure,
+  AuthFailureKind,
+  SecretLookup,
+  SignedPayload,
+  SignedRequest,
+  VerifyResult,
+} from './auth-types.ts'
 import type { SigningKeyCache } from './sigv4-keys.ts'
+import {
+  canonicalQuery,
+  canonicalUri,
+  hashCanonicalRequest,
+  splitTarget,
+} from './sigv4-canonical.ts'
+import { parseClaim, type SignatureClaim } from './sigv4-claim.ts'
+import { findClockFailure } from './sigv4-clock.ts'
+import { choosePayloadHash, toSignedPayload } from './sigv4-payload.ts'
+import { findScopeFailure } from './sigv4-scope.ts'
+import { isSigV2Query, verifySigV2 } from './sigv2.ts'
 
 /** What verification takes from its surroundings. */
 export interface VerifyDeps {
@@ -10,19 +29,125 @@ export interface VerifyDeps {
   readonly services?: readonly string[]
   readonly nowMs: number
   readonly signingKeys: SigningKeyCache
+  /** Bucket of a virtual-host style request; Signature V2 signs it as part of the path. */
+  readonly virtualHostBucket?: string | undefined
 }
 
-/** Verifies a header-signed or presigned request. Never throws for anything a client can send. */
-export function verifyRequest(_request: SignedRequest, _deps: VerifyDeps): VerifyResult {
-  throw new Error('unfinished')
+const MISMATCH =
+  'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.'
+const UNKNOWN_KEY = 'The security token included in the request is invalid.'
+const TOKEN_EXPIRED = 'The security token included in the request is expired'
+const BODY_MISMATCH = "The provided 'x-amz-content-sha256' header does not match what was computed."
+
+/**
+ * Verifies a header-signed or presigned request. Never throws for anything a client can send.
+ *
+ * In this order: well formed, scope, clock, key and token, every `x-amz-*` header signed, signature, body hash. A
+ * caller that has not read the body yet gives no `bodySha256`: the answer is then `needs-body`, a refusal, or
+ * `verified` with the promised hash, which it compares through {@link matchesPayload} after the last byte.
+ *
+ * Source: control-plane reference §2.
+ */
+export function verifyRequest(request: SignedRequest, deps: VerifyDeps): VerifyResult {
+  if (isSigV2Query(request, deps.services)) return verifyOldForm(request, deps)
+  const parsed = parseClaim(request)
+  if (parsed.kind === 'rejected') return parsed
+  const { claim } = parsed
+  const failure =
+    findScopeFailure(claim, deps) ??
+    findClockFailure(claim, claim.service, deps.nowMs) ??
+    findUnsignedHeader(claim)
+  if (failure !== undefined) return { kind: 'rejected', failure }
+  const secret = deps.findSecret(claim.accessKeyId, claim.sessionToken)
+  if (secret.kind !== 'found') return rejectSecret(secret.kind)
+  return verifySignature(request, claim, secret, deps)
 }
 
 /** Whether the signature can only be verified with the hash of the body. */
-export function requiresBody(_request: SignedRequest): boolean {
-  throw new Error('unfinished')
+export function requiresBody(request: SignedRequest): boolean {
+  if (isSigV2Query(request, undefined)) return false
+  const parsed = parseClaim(request)
+  return parsed.kind === 'claim' && choosePayloadHash(parsed.claim).kind === 'body'
 }
 
 /** Whether a body with this hash is the one that was signed. True for unsigned and streaming payloads. */
-export function matchesPayload(_payload: SignedPayload, _bodySha256: string): boolean {
-  throw new Error('unfinished')
+export function matchesPayload(payload: SignedPayload, bodySha256: string): boolean {
+  return payload.kind !== 'hash' || payload.sha256 === bodySha256
+}
+
+/** The refusal of a body whose hash is not the signed one. */
+export function bodyMismatch(): AuthFailure {
+  return { kind: 'body-mismatch', message: BODY_MISMATCH }
+}
+
+function verifyOldForm(request: SignedRequest, deps: VerifyDeps): VerifyResult {
+  const result = verifySigV2(request, deps)
+  if (result.kind === 'no-secret') return rejectSecret(result.reason)
+  return result.kind === 'mismatch' ? rejectSignature() : result
+}
+
+function rejectSecret(kind: Exclude<SecretLookup['kind'], 'found'>): VerifyResult {
+  if (kind === 'token-expired') return reject('token-expired', TOKEN_EXPIRED)
+  return reject(kind, UNKNOWN_KEY)
+}
+
+function rejectSignature(): VerifyResult {
+  return reject('bad-signature', MISMATCH)
+}
+
+function verifySignature(
+  request: SignedRequest,
+  claim: SignatureClaim,
+  secret: Extract<SecretLookup, { kind: 'found' }>,
+  deps: VerifyDeps,
+): VerifyResult {
+  const choice = choosePayloadHash(claim)
+  if (choice.kind === 'rejected') return choice
+  const payloadHash = choice.kind === 'given' ? choice.text : request.bodySha256
+  if (payloadHash === undefined) return { kind: 'needs-body' }
+  const { path, query } = splitTarget(request.rawTarget)
+  const canonicalHash = hashCanonicalRequest({
+    method: request.method,
+    uri: canonicalUri(path, claim.service),
+    query: canonicalQuery(query, claim.form === 'query' ? 'X-Amz-Signature' : undefined),
+    signedHeaders: claim.signedHeaders,
+    headers: claim.headers,
+    payloadHash,
+  })
+  if (canonicalHash === undefined) return rejectSignature()
+  const { date, region, service, amzDate, accessKeyId } = claim
+  const signingKey = deps.signingKeys.find(secret.secretAccessKey, { date, region, service })
+  const scope = `${date}/${region}/${service}/aws4_request`
+  const stringToSign = `AWS4-HMAC-SHA256\n${amzDate}\n${scope}\n${canonicalHash}`
+  const expected = createHmac('sha256', signingKey).update(stringToSign).digest()
+  if (!isSameSignature(expected, claim.signature)) return rejectSignature()
+  const signing = { seedSignature: claim.signature, signingKey, scope, amzDate }
+  const payload = toSignedPayload(payloadHash, signing)
+  if (request.bodySha256 !== undefined && !matchesPayload(payload, request.bodySha256)) {
+    return { kind: 'rejected', failure: bodyMismatch() }
+  }
+  const { form } = claim
+  const { principal } = secret
+  return { kind: 'verified', form, accessKeyId, service, region, payload, principal }
+}
+
+function isSameSignature(expected: Uint8Array, signature: string): boolean {
+  if (!/^[0-9a-f]{64}$/.test(signature)) return false
+  return timingSafeEqual(expected, Buffer.from(signature, 'hex'))
+}
+
+// Source: control-plane reference §2.1, "Must be signed".
+function findUnsignedHeader(claim: SignatureClaim): AuthFailure | undefined {
+  for (const name of claim.headers.keys()) {
+    const mustBeSigned = name === 'host' || name.startsWith('x-amz-')
+    if (!mustBeSigned || claim.signedHeaders.includes(name)) continue
+    const message = `There were headers present in the request which were not signed: ${name}`
+    return { kind: 'unsigned-header', message }
+  }
+  if (claim.signedHeaders.includes('host')) return undefined
+  return { kind: 'unsigned-header', message: 'The host header must be signed.' }
+}
+
+function reject(kind: AuthFailureKind, message: string): VerifyResult {
+  return { kind: 'rejected', failure: { kind, message } }
 }
