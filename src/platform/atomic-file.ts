@@ -1,0 +1,17 @@
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
+
+/**
+ * Replaces a small file so that a reader, or the next start after a death at any line, sees the old text or the new
+ * one, never a part. The file is on disk when this returns.
+ */
+export function writeFileAtomically(path: string, text: string, mode: number): void {
+  const temporary = `${path}.${process.pid}.tmp`
+  const fd = openSync(temporary, 'w', mode)
+  try {
+    writeSync(fd, text)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(temporary, path)
+}
