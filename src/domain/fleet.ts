@@ -72,12 +72,20 @@ export interface ObservedInstance {
   readonly readyAtMs: number | undefined
 }
 
+/**
+ * What kept an instance from serving: `model-data` could not be prepared, `image` unknown or not startable,
+ * `exited` before it had been ready for a while, `ping` unanswered for the whole start window, `capacity` of the
+ * machine used up.
+ */
+export type StartFailureCause = 'model-data' | 'image' | 'exited' | 'ping' | 'capacity'
+
 /** Why instances of a fleet do not start. */
 export interface StartFailure {
+  readonly cause: StartFailureCause
   /** In words, with exit code or signal, the last log lines, or the check that failed. */
   readonly reason: string
   readonly atMs: number
-  /** Failed starts since the last instance of this fleet became ready. */
+  /** Failed starts since an instance of this fleet, started after a failure, stayed ready for a while. */
   readonly consecutiveCount: number
   /** Trying again cannot help: missing model data, an archive that was refused, an unknown image. */
   readonly permanent: boolean
@@ -90,6 +98,8 @@ export interface ObservedFleet {
   readonly endpointId: string
   readonly variantName: string
   readonly generation: number
+  /** What the runtime was last told to run; 0 while the fleet ends. */
+  readonly desiredInstanceCount: number
   readonly instances: readonly ObservedInstance[]
   readonly startFailure: StartFailure | undefined
 }
