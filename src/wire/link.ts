@@ -162,6 +162,31 @@ export function parseRouteSnapshot(text: string): RouteSnapshot | undefined {
   return { version: parsed['version'], routes: parsed['routes'] }
 }
 
+/** A running gateway as its record file says; the file is named after its id and goes with a clean exit. */
+export interface GatewayRecord extends GatewayIdentity {
+  /** See `ProcessIdentity`: tells the process from a later one with the same pid. */
+  readonly startToken: string
+}
+
+/** The text of a record file. */
+export function encodeGatewayRecord(record: GatewayRecord): string {
+  return `${JSON.stringify(record)}\n`
+}
+
+/** @returns undefined when the text is not a whole record. */
+export function parseGatewayRecord(text: string): GatewayRecord | undefined {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!isObject(parsed) || !isVersion(parsed['pid']) || !isVersion(parsed['port'])) return undefined
+  const texts = ['gatewayId', 'host', 'programVersion', 'startToken']
+  if (texts.some((name) => typeof parsed[name] !== 'string')) return undefined
+  return parsed as unknown as GatewayRecord
+}
+
 /** Cuts a byte stream into lines. A line longer than the limit is an error of the other side. */
 export class LineReader {
   readonly #lineLengthMax: number
