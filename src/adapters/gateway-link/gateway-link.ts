@@ -1,0 +1,229 @@
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
+
+import type { EndpointRoute } from '../../domain/routes.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Gateways } from '../../ports/gateways.ts'
+import { encodeLinkMessage } from '../../wire/link.ts'
+import type {
+  ControlMessage,
+  GatewayIdentity,
+  GatewayMessage,
+  GatewayReport,
+  InstanceObservation,
+  VariantCounters,
+} from '../../wire/link.ts'
+import { LinkSession, readGatewayMessages } from './link-session.ts'
+import { UnconnectedGateways } from './live-gateways.ts'
+import { RouteLedger } from './route-ledger.ts'
+import { SnapshotFile, loadRouteSnapshot } from './snapshot-file.ts'
+
+/** What the link takes from its surroundings. */
+export interface GatewayLinkOptions {
+  /** `DataPaths.linkSocket`. A socket file left there by a dead process is replaced. */
+  readonly socketPath: string
+  /** `DataPaths.routeSnapshot`: the first table, and where each table is kept. */
+  readonly snapshotFile: string
+  /** `DataPaths.gateways`: records of running gateways. */
+  readonly gatewaysDir: string
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** A gateway whose connection to this process is open. */
+export interface ConnectedGateway extends GatewayIdentity {
+  readonly connectedAtMs: number
+  /** Undefined until its first report. */
+  readonly report: GatewayReport | undefined
+}
+
+/** What `describe --platform` shows. */
+export interface GatewayLinkStats {
+  readonly routeVersion: number
+  readonly endpointCount: number
+  readonly gateways: readonly ConnectedGateway[]
+}
+
+/** Builds control's end of the link; {@link GatewayLink.start} opens it. */
+export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
+  return new GatewayLink(options)
+}
+
+/**
+ * Control's end of the link: keeps the route table, tells every gateway each change, and hears what they still use.
+ *
+ * A restarted control begins with the table its predecessor left on disk, because gateways go on serving from it: it
+ * sends no smaller table than that until a controller withdraws a route.
+ */
+export class GatewayLink implements Gateways {
+  readonly #options: GatewayLinkOptions
+  readonly #ledger: RouteLedger
+  readonly #snapshotFile: SnapshotFile
+  readonly #sessionByGateway = new Map<string, LinkSession>()
+  readonly #unconnected = new UnconnectedGateways()
+  readonly #sockets = new Set<Socket>()
+  readonly #reportListeners = new Set<() => void>()
+  readonly #observationListeners = new Set<(observation: InstanceObservation) => void>()
+  readonly #server: Server
+
+  constructor(options: GatewayLinkOptions) {
+    this.#options = options
+    this.#ledger = new RouteLedger(loadRouteSnapshot(options.snapshotFile))
+    this.#snapshotFile = new SnapshotFile({
+      file: options.snapshotFile,
+      clock: options.clock,
+      log: options.log,
+      snapshot: () => this.#ledger.snapshot(),
+    })
+    this.#server = createServer((socket) => this.#accept(socket))
+  }
+
+  /** Listens for gateways. */
+  async start(): Promise<void> {
+    this.#unconnected.loadRecords(this.#options.gatewaysDir)
+    rmSync(this.#options.socketPath, { force: true })
+    const listening = Promise.withResolvers<void>()
+    this.#server.once('error', listening.reject)
+    this.#server.listen(this.#options.socketPath, listening.resolve)
+    await listening.promise
+    this.#server.removeListener('error', listening.reject)
+    this.#server.on('error', (error) => this.#options.log.error({ err: error }, 'link failed'))
+    chmodSync(this.#options.socketPath, 0o600)
+  }
+
+  /** Writes the last table and lets go of the gateways, which go on serving. */
+  async close(): Promise<void> {
+    const closed = Promise.withResolvers<void>()
+    this.#server.close(() => closed.resolve())
+    for (const socket of this.#sockets) socket.destroy()
+    await this.#snapshotFile.close()
+    await closed.promise
+  }
+
+  publishRoute(route: EndpointRoute): void {
+    this.#broadcast(this.#ledger.put(route))
+  }
+
+  withdrawRoute(endpointName: string): void {
+    this.#broadcast(this.#ledger.remove(endpointName))
+    for (const session of this.#sessionByGateway.values()) session.forgetEndpoint(endpointName)
+  }
+
+  routedEndpointNames(): readonly string[] {
+    return this.#ledger.endpointNames()
+  }
+
+  /**
+   * | the instance | the gateway | drained there |
+   * |---|---|---|
+   * | is routed | any | no |
+   * | left at version v | connected, applied < v | no |
+   * | left at version v | connected, applied ≥ v | when it reports nothing outstanding |
+   * | left | runs, is not connected | no |
+   * | left | process gone | yes |
+   */
+  isDrained(instanceId: string): boolean {
+    const leftAtVersion = this.#ledger.leftAtVersion(instanceId)
+    if (leftAtVersion === undefined || this.#unconnected.hasLive()) return false
+    for (const session of this.#sessionByGateway.values()) {
+      if (session.routeVersion < leftAtVersion) return false
+      if (session.outstandingCount(instanceId) > 0) return false
+    }
+    return true
+  }
+
+  listGateways(): readonly ConnectedGateway[] {
+    return [...this.#sessionByGateway.values()].map(({ identity, connectedAtMs, report }) => ({
+      ...identity,
+      connectedAtMs,
+      report,
+    }))
+  }
+
+  stats(): GatewayLinkStats {
+    return {
+      routeVersion: this.#ledger.version,
+      endpointCount: this.#ledger.endpointNames().length,
+      gateways: this.listGateways(),
+    }
+  }
+
+  /** Counters of an endpoint's variants, one entry for each connected gateway that has served it since it started. */
+  variantCounters(endpointName: string): readonly VariantCounters[] {
+    return [...this.#sessionByGateway.values()].flatMap((session) =>
+      session.variantCounters(endpointName),
+    )
+  }
+
+  /** Calls the listener after each report or lost gateway: when {@link isDrained} may have changed. */
+  onReport(listener: () => void): () => void {
+    this.#reportListeners.add(listener)
+    return () => this.#reportListeners.delete(listener)
+  }
+
+  /** Calls the listener when a gateway noticed something about an instance. */
+  onObservation(listener: (observation: InstanceObservation) => void): () => void {
+    this.#observationListeners.add(listener)
+    return () => this.#observationListeners.delete(listener)
+  }
+
+  #broadcast(change: ControlMessage | undefined): void {
+    if (change === undefined) return
+    const line = encodeLinkMessage(change)
+    for (const session of this.#sessionByGateway.values()) session.send(line)
+    this.#snapshotFile.schedule()
+  }
+
+  #accept(socket: Socket): void {
+    let session: LinkSession | undefined
+    this.#sockets.add(socket)
+    readGatewayMessages(socket, (message) => {
+      if (message.kind === 'hello') session = this.#welcome(message, socket)
+      else if (session !== undefined) this.#hear(session, message)
+    })
+    socket.on('error', (error) => this.#options.log.warn({ err: error }, 'gateway link broken'))
+    socket.on('close', () => {
+      this.#sockets.delete(socket)
+      if (session !== undefined) this.#dismiss(session)
+    })
+  }
+
+  #welcome(identity: GatewayIdentity, socket: Socket): LinkSession {
+    const { gatewayId, pid, host, port, programVersion } = identity
+    const known = { gatewayId, pid, host, port, programVersion }
+    const session = new LinkSession(known, socket, this.#options.clock.nowMs())
+    const previous = this.#sessionByGateway.get(gatewayId)
+    this.#sessionByGateway.set(gatewayId, session)
+    previous?.destroy()
+    this.#unconnected.remove(gatewayId)
+    session.send(encodeLinkMessage({ kind: 'snapshot', ...this.#ledger.snapshot() }))
+    this.#options.log.info({ gatewayId, pid, port }, 'gateway connected')
+    return session
+  }
+
+  #hear(session: LinkSession, message: Exclude<GatewayMessage, { kind: 'hello' }>): void {
+    if (message.kind === 'observation') {
+      for (const listener of this.#observationListeners) listener(message)
+      return
+    }
+    session.recordReport(message)
+    const applied = [...this.#sessionByGateway.values()].map(({ routeVersion }) => routeVersion)
+    this.#ledger.forgetUpTo(Math.min(...applied))
+    this.#announceReport()
+  }
+
+  #dismiss(session: LinkSession): void {
+    const { gatewayId, pid } = session.identity
+    if (this.#sessionByGateway.get(gatewayId) !== session) return
+    this.#sessionByGateway.delete(gatewayId)
+    this.#unconnected.add(gatewayId, pid)
+    this.#options.log.info({ gatewayId, pid }, 'gateway disconnected')
+    this.#announceReport()
+  }
+
+  #announceReport(): void {
+    for (const listener of this.#reportListeners) listener()
+  }
+}
