@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import fc from 'fast-check'
+
+import { decideAdmission, decideRetry } from './admission.ts'
+import type { InstanceLoad } from './choose.ts'
+
+const rule = { strategy: 'LEAST_OUTSTANDING_REQUESTS', nowMs: 10 } as const
+const idle = { instanceId: 'a', outstandingCount: 0, slotCount: 1, suspectUntilMs: 0 }
+const full = { ...idle, outstandingCount: 1 }
+const suspect = { ...idle, suspectUntilMs: 11 }
+
+const cases: readonly {
+  given: string
+  instances: readonly InstanceLoad[]
+  waitingCount: number
+  verdict: object
+}[] = [
+  {
+    given: 'a free slot',
+    instances: [full, idle],
+    waitingCount: 0,
+    verdict: { kind: 'admitted', instance: idle },
+  },
+  {
+    given: 'a free slot and somebody who waits longer',
+    instances: [idle],
+    waitingCount: 1,
+    verdict: { kind: 'waits', unready: false },
+  },
+  {
+    given: 'only full instances',
+    instances: [full],
+    waitingCount: 0,
+    verdict: { kind: 'waits', unready: false },
+  },
+  {
+    given: 'no instance',
+    instances: [],
+    waitingCount: 0,
+    verdict: { kind: 'waits', unready: true },
+  },
+  {
+    given: 'only suspect instances',
+    instances: [suspect],
+    waitingCount: 0,
+    verdict: { kind: 'waits', unready: true },
+  },
+  { given: 'a full line', instances: [full], waitingCount: 2, verdict: { kind: 'rejected' } },
+]
+for (const { given, instances, waitingCount, verdict } of cases) {
+  test(`admission: ${given}`, () => {
+    assert.deepEqual(decideAdmission(instances, { waitingCount, waitingMax: 2 }, rule, 0), verdict)
+  })
+}
+
+test('admission: a line of no length rejects what cannot be forwarded at once', () => {
+  const line = { waitingCount: 0, waitingMax: 0 }
+  assert.equal(decideAdmission([full], line, rule, 0).kind, 'rejected')
+  assert.equal(decideAdmission([idle], line, rule, 0).kind, 'admitted')
+})
+
+test('property: never admitted past its slots, and the line never grows past its limit', () => {
+  const anyInstance = fc.record({
+    instanceId: fc.string(),
+    outstandingCount: fc.nat(3),
+    slotCount: fc.nat(3),
+    suspectUntilMs: fc.nat(20),
+  })
+  fc.assert(
+    fc.property(
+      fc.array(anyInstance),
+      fc.nat(5),
+      fc.nat(5),
+      (instances, waitingCount, waitingMax) => {
+        const verdict = decideAdmission(instances, { waitingCount, waitingMax }, rule, 0.5)
+        if (verdict.kind === 'admitted') {
+          assert.ok(verdict.instance.outstandingCount < verdict.instance.slotCount)
+          assert.equal(waitingCount, 0)
+        } else if (verdict.kind === 'waits') assert.ok(waitingCount < waitingMax)
+      },
+    ),
+  )
+})
+
+const retryCases = [
+  { given: 'the first reset', failed: 'reset', resetCount: 1, nowMs: 9_000, verdict: 'retry' },
+  { given: 'the second reset', failed: 'reset', resetCount: 2, nowMs: 0, verdict: 'model-error' },
+  { given: 'a refusal at once', failed: 'refused', resetCount: 0, nowMs: 0, verdict: 'retry' },
+  {
+    given: 'a refusal after a reset',
+    failed: 'refused',
+    resetCount: 1,
+    nowMs: 4_999,
+    verdict: 'retry',
+  },
+  {
+    given: 'refusals all along',
+    failed: 'refused',
+    resetCount: 0,
+    nowMs: 5_000,
+    verdict: 'unavailable',
+  },
+] as const
+for (const { given, failed, resetCount, nowMs, verdict } of retryCases) {
+  test(`retry: ${given} → ${verdict}`, () => {
+    const history = { failed, resetCount, firstAttemptAtMs: 0, nowMs, unreadyWaitMs: 5_000 }
+    assert.equal(decideRetry(history), verdict)
+  })
+}
