@@ -53,7 +53,11 @@ function parseValue(shape: Shape, value: unknown, path: string): unknown {
       return parseList(findShape(shape.of), value, path)
     case 'map':
       return parseMap(findShape(shape.of), value, path)
-    default:
+    case 'string':
+    case 'number':
+    case 'integer':
+    case 'boolean':
+    case 'timestamp':
       return parseSimple(shape.type, value, path)
   }
 }
@@ -75,9 +79,8 @@ function parseStructure(
 
 function parseList(element: Shape, value: unknown, path: string): readonly unknown[] {
   if (!Array.isArray(value)) throw unexpected(value, 'list', path)
-  const given = value as readonly unknown[]
-  return given
-    .map((item, index) =>
+  return value
+    .map((item: unknown, index) =>
       item === null ? undefined : parseValue(element, item, join(path, `${index + 1}.member`)),
     )
     .filter((item) => item !== undefined)
@@ -145,7 +148,11 @@ function encodeValue(shape: Shape, value: unknown, name: string): unknown {
           .filter(([, item]) => item !== undefined)
           .map(([key, item]) => [key, encodeValue(findShape(shape.of), item, name)]),
       )
-    default:
+    case 'string':
+    case 'number':
+    case 'integer':
+    case 'boolean':
+    case 'timestamp':
       return encodeSimple(shape.type, value, name)
   }
 }
