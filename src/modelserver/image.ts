@@ -1,0 +1,39 @@
+import { Buffer } from 'node:buffer'
+
+/** One `POST /invocations`, read to its end. */
+export interface Invocation {
+  readonly method: string
+  readonly path: string
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer
+}
+
+/** An answer; a body that is iterated is streamed, and one that throws breaks the connection. */
+export interface Reply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>
+}
+
+/** What a built-in image does behind the container contract; the HTTP around it is in `server.ts`. */
+export interface Image {
+  /** Answers `GET /ping`: 200 when an invocation would be served now. */
+  ping(): Promise<Reply>
+  /** Answers one invocation. The signal aborts when the client is gone. */
+  invoke(invocation: Invocation, signal: AbortSignal): Promise<Reply>
+}
+
+/** A JSON reply. */
+export function jsonReply(status: number, value: unknown): Reply {
+  return {
+    status,
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify(value)),
+  }
+}
+
+/** The one form of every refusal: `{"error": "…"}`. */
+export function errorReply(status: number, message: string): Reply {
+  return jsonReply(status, { error: message })
+}

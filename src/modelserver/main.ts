@@ -1,0 +1,82 @@
+/**
+ * A built-in image as one container: a child process that answers `GET /ping` and `POST /invocations`.
+ *
+ * The only file of the room that acts when it is imported. Last line on stderr: why it ended, for people.
+ */
+import { environment } from '../platform/config.ts'
+import { startEchoImage } from './echo/echo-image.ts'
+import type { Image } from './image.ts'
+import { listen } from './listen.ts'
+import { createLog } from './log.ts'
+import { startOnnxImage } from './onnx/onnx-image.ts'
+import { parseOptions } from './options.ts'
+import type { Options } from './options.ts'
+import { ModelServer } from './server.ts'
+import { EXIT_CODES, StartFailure } from './start-failure.ts'
+
+// The platform kills 30 s after SIGTERM; what is outstanding by then would be lost without a word.
+const DRAIN_MS_MAX = 25_000
+// Orphans end within this much after their idle time.
+const IDLE_POLL_MS = 1000
+
+const nowMs = (): number => performance.now()
+const log = createLog((line) => process.stdout.write(line), Date.now)
+process.once('uncaughtException', (error) => exitWith(EXIT_CODES.bug, error.stack ?? error.message))
+await start().catch((error: unknown) => exitBecause(error))
+
+async function start(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2), environment())
+  const image = await startImage(options)
+  const { imageName, bodyBytesMax } = options
+  const modelServer = new ModelServer({ image, imageName, bodyBytesMax, nowMs, log })
+  await listen(modelServer.server, options.address)
+  log('info', 'model server started', { image: imageName, pid: process.pid })
+  process.once('SIGTERM', () => void stop(modelServer, 'SIGTERM'))
+  process.once('SIGINT', () => void stop(modelServer, 'SIGINT'))
+  if (options.idleExitMs > 0) stopWhenIdle(modelServer, options.idleExitMs)
+}
+
+function startImage(options: Options): Promise<Image> {
+  switch (options.imageName) {
+    case 'berth/onnx':
+      return startOnnxImage({ ...options, log, onStartFailure: exitBecause })
+    case 'berth/echo':
+      return startEchoImage(environment(), exitWith)
+  }
+}
+
+async function stop(modelServer: ModelServer, reason: string): Promise<void> {
+  log('info', 'model server draining', { reason })
+  setTimeout(() => {
+    log('warn', 'model server gave up draining', { drainMs: DRAIN_MS_MAX })
+    end(EXIT_CODES.stopped)
+  }, DRAIN_MS_MAX).unref()
+  await modelServer.close()
+  end(EXIT_CODES.stopped)
+}
+
+function stopWhenIdle(modelServer: ModelServer, idleExitMs: number): void {
+  const timer = setInterval(() => {
+    if (modelServer.idleMs() < idleExitMs) return
+    clearInterval(timer)
+    void stop(modelServer, `nobody pinged or invoked for ${idleExitMs / 1000} s`)
+  }, IDLE_POLL_MS)
+}
+
+function exitBecause(error: unknown): void {
+  if (error instanceof StartFailure) exitWith(EXIT_CODES[error.reason], error.message)
+  else
+    exitWith(
+      EXIT_CODES.bug,
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+    )
+}
+
+function exitWith(exitCode: number, lastLine: string): void {
+  process.stderr.write(`${lastLine}\n`)
+  end(exitCode)
+}
+
+function end(exitCode: number): void {
+  process.exit(exitCode)
+}

@@ -1,0 +1,56 @@
+import { fileURLToPath } from 'node:url'
+import { errorReply } from '../image.ts'
+import type { Image } from '../image.ts'
+import type { Log } from '../log.ts'
+import type { StartFailure } from '../start-failure.ts'
+import { findModel } from './find-model.ts'
+import { transferable, WorkerPool } from './worker-pool.ts'
+
+/** What `berth/onnx` needs. */
+export interface OnnxImageOptions {
+  readonly modelDirectory: string
+  readonly workerCount: number
+  readonly waitingMax: number
+  readonly log: Log
+  /** Called when the model turns out not to load after the server has started. */
+  readonly onStartFailure: (failure: StartFailure) => void
+}
+
+/**
+ * Starts `berth/onnx`: finds the model and starts the threads that load it.
+ *
+ * @throws StartFailure `modelMissing` or `labelsInvalid`: before any thread is started.
+ */
+export async function startOnnxImage(options: OnnxImageOptions): Promise<Image> {
+  const files = await findModel(options.modelDirectory)
+  const pool = new WorkerPool({ ...options, workerUrl: inferenceWorkerUrl(), workerData: files })
+  pool.start()
+  return {
+    ping: () => {
+      const reason = pool.unreadiness()
+      const body = new Uint8Array()
+      return Promise.resolve(
+        reason === undefined ? { status: 200, headers: {}, body } : errorReply(503, reason),
+      )
+    },
+    invoke: async ({ headers, body }, signal) => {
+      const request = {
+        contentType: headers['content-type'],
+        accept: headers.accept,
+        body: transferable(body),
+      }
+      const reply = await pool.invoke(request, signal)
+      return {
+        status: reply.status,
+        headers: { 'content-type': reply.contentType },
+        body: reply.body,
+      }
+    },
+  }
+}
+
+/** The worker beside this file: TypeScript in the source tree, JavaScript in the bundle. */
+function inferenceWorkerUrl(): URL {
+  const extension = fileURLToPath(import.meta.url).endsWith('.ts') ? 'ts' : 'js'
+  return new URL(`./inference-worker.${extension}`, import.meta.url)
+}

@@ -1,0 +1,144 @@
+import { parseArgs } from 'node:util'
+import { StartFailure } from './start-failure.ts'
+
+/** Names of the images this program serves. */
+export const IMAGE_NAMES = ['berth/onnx', 'berth/echo'] as const
+
+/** One of {@link IMAGE_NAMES}. */
+export type ImageName = (typeof IMAGE_NAMES)[number]
+
+const MIB = 1024 * 1024
+
+interface IntegerOption {
+  readonly default: number
+  readonly min: number
+  readonly max: number
+  readonly doc: string
+}
+
+/** The integer options: parser and messages derive from this table. */
+export const INTEGER_OPTIONS = {
+  workers: { default: 1, min: 1, max: 64, doc: 'Inference threads; each loads the model.' },
+  'waiting-max': {
+    default: 256,
+    min: 0,
+    max: 100_000,
+    doc: 'Invocations that may wait for a worker before 503.',
+  },
+  'body-bytes-max': {
+    default: 25 * MIB,
+    min: 1,
+    max: 1024 * MIB,
+    doc: 'Largest request body; a larger one gets 413.',
+  },
+  'idle-exit-seconds': {
+    default: 0,
+    min: 0,
+    max: 86_400,
+    doc: 'Exits when nobody pinged or invoked for so long; 0 never does.',
+  },
+} as const satisfies Record<string, IntegerOption>
+
+/** Where the server listens: a Unix socket, or a port of the loopback interface. */
+export type Address = { readonly socketPath: string } | { readonly port: number }
+
+/** What the process runtime asked for. */
+export interface Options {
+  readonly imageName: ImageName
+  readonly modelDirectory: string
+  readonly address: Address
+  readonly workerCount: number
+  readonly waitingMax: number
+  readonly bodyBytesMax: number
+  /** 0: never exits by itself. */
+  readonly idleExitMs: number
+}
+
+/**
+ * Parses the command line and the container contract's environment.
+ *
+ * @throws StartFailure `badOptions`: with every problem in one message.
+ */
+export function parseOptions(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Options {
+  const values = readArguments(args)
+  const problems: string[] = []
+  const image = IMAGE_NAMES.find((name) => name === values.image)
+  if (image === undefined) {
+    problems.push(
+      `--image must be one of ${IMAGE_NAMES.join(', ')}, not ${values.image ?? 'absent'}`,
+    )
+  }
+  const integer = (name: keyof typeof INTEGER_OPTIONS): number => {
+    const { default: fallback, min, max } = INTEGER_OPTIONS[name]
+    return parseInteger({ name: `--${name}`, text: values[name], fallback, min, max }, problems)
+  }
+  const options = {
+    imageName: image ?? 'berth/echo',
+    modelDirectory: values['model-directory'] ?? '/opt/ml/model',
+    address: parseAddress(values.socket, env.SAGEMAKER_BIND_TO_PORT, problems),
+    workerCount: integer('workers'),
+    waitingMax: integer('waiting-max'),
+    bodyBytesMax: integer('body-bytes-max'),
+    idleExitMs: integer('idle-exit-seconds') * 1000,
+  }
+  if (problems.length > 0) throw new StartFailure('badOptions', problems.join('; '))
+  return options
+}
+
+/** One integer to parse, with its bounds. */
+export interface IntegerText {
+  readonly name: string
+  readonly text: string | undefined
+  readonly fallback: number
+  readonly min: number
+  readonly max: number
+}
+
+/** Parses an integer within bounds; a violation is added to `problems` and the fallback returned. */
+export function parseInteger(spec: IntegerText, problems: string[]): number {
+  const { name, text, fallback, min, max } = spec
+  if (text === undefined || text === '') return fallback
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= min && value <= max) return value
+  problems.push(`${name} must be an integer from ${min} to ${max}, not ${text}`)
+  return fallback
+}
+
+// Source: container contract, SAGEMAKER_BIND_TO_PORT; 8080 when it is not set.
+function parseAddress(
+  socketPath: string | undefined,
+  portText: string | undefined,
+  problems: string[],
+): Address {
+  if (socketPath !== undefined) return { socketPath }
+  const spec = {
+    name: 'SAGEMAKER_BIND_TO_PORT',
+    text: portText,
+    fallback: 8080,
+    min: 1,
+    max: 65_535,
+  }
+  return { port: parseInteger(spec, problems) }
+}
+
+function readArguments(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        image: { type: 'string' },
+        'model-directory': { type: 'string' },
+        socket: { type: 'string' },
+        workers: { type: 'string' },
+        'waiting-max': { type: 'string' },
+        'body-bytes-max': { type: 'string' },
+        'idle-exit-seconds': { type: 'string' },
+      },
+    }).values
+  } catch (error) {
+    throw new StartFailure('badOptions', error instanceof Error ? error.message : String(error))
+  }
+}

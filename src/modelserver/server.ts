@@ -1,0 +1,125 @@
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { readBody } from './body.ts'
+import { errorReply } from './image.ts'
+import type { Image, Reply } from './image.ts'
+import type { Log } from './log.ts'
+import { Rejection } from './rejection.ts'
+
+/** What the container's HTTP server needs. */
+export interface ModelServerOptions {
+  readonly image: Image
+  readonly imageName: string
+  readonly bodyBytesMax: number
+  readonly nowMs: () => number
+  readonly log: Log
+}
+
+// Longer than the idle time of a client that keeps connections, so that the client is the one to close.
+const KEEP_ALIVE_MS = 75_000
+// A body may take its time on a slow disk or network; a head may not.
+const HEADERS_MS = 10_000
+const REQUEST_MS = 120_000
+
+/**
+ * The container contract over HTTP/1.1: `GET /ping` and `POST /invocations`, nothing else.
+ *
+ * Source: SageMaker, "Use your own inference code with hosting services".
+ */
+export class ModelServer {
+  readonly server: Server
+  readonly #options: ModelServerOptions
+  #outstandingCount = 0
+  #lastUsedMs: number
+  #isDraining = false
+
+  constructor(options: ModelServerOptions) {
+    this.#options = options
+    this.#lastUsedMs = options.nowMs()
+    this.server = createServer(
+      { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS },
+      (request, response) => void this.#serve(request, response),
+    )
+  }
+
+  /** How long nobody has pinged or invoked; 0 while something is outstanding. */
+  idleMs(): number {
+    return this.#outstandingCount > 0 ? 0 : this.#options.nowMs() - this.#lastUsedMs
+  }
+
+  /** Stops accepting and resolves when every outstanding request is answered. */
+  close(): Promise<void> {
+    this.#isDraining = true
+    return new Promise((resolve) => this.server.close(() => resolve()))
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#outstandingCount += 1
+    const client = new AbortController()
+    response.once('close', () => client.abort())
+    try {
+      await this.#write(request, response, await this.#reply(request, client.signal))
+    } catch (error) {
+      // The head is out: a broken connection is the only way left to say that the reply is not whole.
+      response.destroy()
+      if (!client.signal.aborted)
+        this.#options.log('warn', 'reply broken off', { reason: String(error) })
+    } finally {
+      this.#outstandingCount -= 1
+      this.#lastUsedMs = this.#options.nowMs()
+    }
+  }
+
+  async #reply(request: IncomingMessage, signal: AbortSignal): Promise<Reply> {
+    try {
+      return await this.#route(request, signal)
+    } catch (error) {
+      if (error instanceof Rejection) return errorReply(error.status, error.message)
+      if (signal.aborted) throw error
+      this.#options.log('error', 'invocation failed by a bug', { reason: stackOf(error) })
+      return errorReply(500, 'The model server failed; its log says how.')
+    }
+  }
+
+  async #route(request: IncomingMessage, signal: AbortSignal): Promise<Reply> {
+    const path = (request.url ?? '').split('?', 1)[0] ?? ''
+    const method = request.method ?? ''
+    const { image, imageName, bodyBytesMax } = this.#options
+    if (path !== '/ping' && path !== '/invocations') {
+      throw new Rejection(
+        404,
+        `${imageName} answers GET /ping and POST /invocations, not ${method} ${path}.`,
+      )
+    }
+    const expected = path === '/ping' ? 'GET' : 'POST'
+    if (method !== expected) throw new Rejection(405, `${path} takes ${expected}, not ${method}.`)
+    if (path === '/ping') return image.ping()
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+    )
+    const body = await readBody(request, bodyBytesMax)
+    return image.invoke({ method, path, headers, body }, signal)
+  }
+
+  async #write(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
+    const { status, headers, body } = reply
+    const mustClose = this.#isDraining || !request.complete
+    const closing = mustClose ? { connection: 'close' } : {}
+    if (body instanceof Uint8Array) {
+      response.writeHead(status, { ...headers, ...closing, 'content-length': body.byteLength })
+      response.end(body)
+      // A body that was refused is read to its end and dropped, or the client would not get to read the refusal.
+      if (!request.complete) request.resume()
+      return
+    }
+    response.writeHead(status, { ...headers, ...closing })
+    response.flushHeaders()
+    await pipeline(Readable.from(body, { objectMode: true }), response)
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
