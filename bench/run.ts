@@ -1,0 +1,56 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { measureGatewayOverhead } from './gateway-overhead.ts'
+import { packageRoot } from './harness/berth.ts'
+import { readProvenance } from './harness/machine.ts'
+import { renderReport, type Section } from './harness/report.ts'
+import { type BenchOptions, FULL, SMOKE } from './harness/scale.ts'
+import { measurePlatform } from './platform.ts'
+import { measureStoreAtSize } from './store-at-size.ts'
+
+const BENCHES = {
+  platform: measurePlatform,
+  gateway: measureGatewayOverhead,
+  store: measureStoreAtSize,
+} as const satisfies Record<string, (options: BenchOptions) => Promise<Section>>
+
+const USAGE = `Usage: npm run bench [-- options]
+
+  --only NAME   one of ${Object.keys(BENCHES).join(', ')}; may be repeated. Prints, writes no file
+  --smoke       a few seconds each, to see that everything works. Prints, writes no file
+  --help        this text
+
+Without options everything is measured in full and bench/RESULTS.md is written (about ten minutes).`
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: [] },
+    smoke: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+const unknown = values.only.filter((name) => !(name in BENCHES))
+
+if (values.help) console.log(USAGE)
+else if (unknown.length > 0) {
+  console.error(`No bench ${unknown.join(', ')}.\n\n${USAGE}`)
+  process.exitCode = 2
+} else {
+  await runBenches()
+}
+
+async function runBenches(): Promise<void> {
+  const provenance = readProvenance()
+  const sections: Section[] = []
+  for (const [name, measure] of Object.entries(BENCHES)) {
+    if (values.only.length > 0 && !values.only.includes(name)) continue
+    const show = (text: string) => console.error(`${name}: ${text}`)
+    sections.push(await measure({ scale: values.smoke ? SMOKE : FULL, show }))
+  }
+  const report = renderReport(provenance, sections)
+  console.log(report)
+  // Only a complete, full run is a result: half a file would be half old.
+  if (values.smoke || values.only.length > 0) return
+  writeFileSync(join(packageRoot, 'bench', 'RESULTS.md'), report)
+}
