@@ -117,9 +117,12 @@ async function showImages(target: Target, heldOut: readonly LabelledImage[]): Pr
     if (answer !== undefined) cards.push({ image, answer, latencyMs })
   }
   terminal.line()
+  const step = heldOut.length / SHOWN_COUNT
+  terminal.line(style.bold(`${SHOWN_COUNT} images it has never seen`))
   terminal.line(
-    style.bold(`${SHOWN_COUNT} images it has never seen`) +
-      style.dim(` (every ${heldOut.length / SHOWN_COUNT}th of ${heldOut.length} held out)`),
+    style.dim(
+      `Every ${step}th of ${heldOut.length} held out. The first call opens the connection.`,
+    ),
   )
   terminal.line()
   for (const line of drawCards(cards, terminal.columns, style)) terminal.line(line)
