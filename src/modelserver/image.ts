@@ -22,6 +22,8 @@ export interface Image {
   ping(): Promise<Reply>
   /** Answers one invocation. The signal aborts when the client is gone. */
   invoke(invocation: Invocation, signal: AbortSignal): Promise<Reply>
+  /** Resolves when the process can end: nothing runs that would hold it. */
+  close(): Promise<void>
 }
 
 /** A JSON reply. */

@@ -31,9 +31,10 @@ async function start(): Promise<void> {
   const modelServer = new ModelServer({ image, imageName, bodyBytesMax, nowMs, log })
   await listen(modelServer.server, options.address)
   log('info', 'model server started', { image: imageName, pid: process.pid })
-  process.once('SIGTERM', () => void stop(modelServer, 'SIGTERM'))
-  process.once('SIGINT', () => void stop(modelServer, 'SIGINT'))
-  if (options.idleExitMs > 0) stopWhenIdle(modelServer, options.idleExitMs)
+  const stop = (reason: string): void => void drain(modelServer, image, reason)
+  process.once('SIGTERM', () => stop('SIGTERM'))
+  process.once('SIGINT', () => stop('SIGINT'))
+  if (options.idleExitMs > 0) stopWhenIdle(modelServer, options.idleExitMs, stop)
 }
 
 function startImage(options: Options): Promise<Image> {
@@ -45,21 +46,27 @@ function startImage(options: Options): Promise<Image> {
   }
 }
 
-async function stop(modelServer: ModelServer, reason: string): Promise<void> {
+async function drain(modelServer: ModelServer, image: Image, reason: string): Promise<void> {
   log('info', 'model server draining', { reason })
   setTimeout(() => {
     log('warn', 'model server gave up draining', { drainMs: DRAIN_MS_MAX })
-    end(EXIT_CODES.stopped)
+    // An exit would wait for the inference that holds the drain up.
+    process.kill(process.pid, 'SIGKILL')
   }, DRAIN_MS_MAX).unref()
   await modelServer.close()
+  await image.close()
   end(EXIT_CODES.stopped)
 }
 
-function stopWhenIdle(modelServer: ModelServer, idleExitMs: number): void {
+function stopWhenIdle(
+  modelServer: ModelServer,
+  idleExitMs: number,
+  stop: (reason: string) => void,
+): void {
   const timer = setInterval(() => {
     if (modelServer.idleMs() < idleExitMs) return
     clearInterval(timer)
-    void stop(modelServer, `nobody pinged or invoked for ${idleExitMs / 1000} s`)
+    stop(`nobody pinged or invoked for ${idleExitMs / 1000} s`)
   }, IDLE_POLL_MS)
 }
 

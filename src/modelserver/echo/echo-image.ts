@@ -27,6 +27,7 @@ export async function startEchoImage(
   await sleep(settings.startDelayMs)
   let pingCount = 0
   return {
+    close: () => Promise.resolve(),
     ping: async () => {
       pingCount += 1
       await sleep(settings.pingDelayMs)

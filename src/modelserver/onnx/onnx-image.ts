@@ -26,6 +26,7 @@ export async function startOnnxImage(options: OnnxImageOptions): Promise<Image> 
   const pool = new WorkerPool({ ...options, workerUrl: inferenceWorkerUrl(), workerData: files })
   pool.start()
   return {
+    close: () => pool.close(),
     ping: () => {
       const reason = pool.unreadiness()
       const body = new Uint8Array()

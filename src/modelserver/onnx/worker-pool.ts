@@ -51,24 +51,26 @@ export class WorkerPool {
   readonly #waiting = new Set<Job>()
   #waitingBytes = 0
   #wasReady = false
+  #whenQuiet: (() => void) | undefined
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
   }
 
-  /** Starts the threads. */
+  /** Starts the first thread, and the others once it has shown that the model loads. */
   start(): void {
-    for (let index = 0; index < this.#options.workerCount; index += 1) {
-      const seat = {
-        worker: undefined,
-        isReady: false,
-        job: undefined,
-        deathCount: 0,
-        lastWords: '',
-      }
-      this.#seats.push(seat)
-      this.#startWorker(seat)
-    }
+    this.#addSeat()
+  }
+
+  /**
+   * Starts no more threads and resolves when none is in native code: ending the process before would wait for
+   * the model to finish and then abort.
+   */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenQuiet = resolve
+      this.#resolveWhenQuiet()
+    })
   }
 
   /** Why no invocation can be served now, or `undefined` when a worker has the model. */
@@ -108,6 +110,19 @@ export class WorkerPool {
     })
   }
 
+  #addSeat(): void {
+    const seat = { worker: undefined, isReady: false, job: undefined, deathCount: 0, lastWords: '' }
+    this.#seats.push(seat)
+    this.#startWorker(seat)
+  }
+
+  #resolveWhenQuiet(): void {
+    const isQuiet = this.#seats.every(
+      ({ worker, isReady, job }) => worker === undefined || (isReady && job === undefined),
+    )
+    if (isQuiet) this.#whenQuiet?.()
+  }
+
   #leaveLine(job: Job): boolean {
     const wasWaiting = this.#waiting.delete(job)
     if (wasWaiting) this.#waitingBytes -= job.request.body.byteLength
@@ -143,6 +158,7 @@ export class WorkerPool {
         seat.isReady = true
         seat.lastWords = ''
         this.#wasReady = true
+        if (this.#seats.length < this.#options.workerCount) this.#addSeat()
         this.#options.log('info', 'model loaded', { signature: message.signature })
         break
       case 'failed':
@@ -157,6 +173,7 @@ export class WorkerPool {
         break
     }
     this.#dispatch()
+    this.#resolveWhenQuiet()
   }
 
   #restart(seat: Seat, code: number): void {
@@ -173,7 +190,10 @@ export class WorkerPool {
     )
     this.#options.log('error', 'inference worker died', { reason, delayMs })
     this.#failLineWithoutHope()
-    setTimeout(() => this.#startWorker(seat), delayMs).unref()
+    this.#resolveWhenQuiet()
+    setTimeout(() => {
+      if (this.#whenQuiet === undefined) this.#startWorker(seat)
+    }, delayMs).unref()
   }
 
   // With no thread left, waiting for one that may never load the model again would only hold the callers up.

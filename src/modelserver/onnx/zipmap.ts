@@ -32,11 +32,11 @@ export function withoutZipMaps(source: ByteSource, outline: Outline): Buffer {
 
 function rewriteGraph(source: ByteSource, { graph, zipMaps, outputs }: Outline): Buffer {
   const replacements = new Map<number, Buffer>()
-  for (const { node, inputName, outputName } of zipMaps) {
+  for (const { node, inputName, outputName, labels } of zipMaps) {
     replacements.set(node.start, encodeField(1, identityNode(inputName, outputName)))
     const output = outputs.find(({ name }) => name === outputName)
     if (output !== undefined) {
-      replacements.set(output.field.start, encodeField(12, floatOutput(outputName)))
+      replacements.set(output.field.start, encodeField(12, floatOutput(outputName, labels.length)))
     }
   }
   const fields = [...fieldsOf(source, graph)]
@@ -52,9 +52,12 @@ function identityNode(inputName: string, outputName: string): Buffer {
   return Buffer.concat(parts)
 }
 
-// ValueInfoProto: name 1, type 2; TypeProto: tensor_type 1; its elem_type 1. The shape is left to inference.
-function floatOutput(name: string): Buffer {
-  const tensorType = encodeVarintField(1, FLOAT)
+// ValueInfoProto: name 1, type 2; TypeProto: tensor_type 1; its elem_type 1 and shape 2; its dim 1; its dim_value 1.
+function floatOutput(name: string, classCount: number): Buffer {
+  const rows = encodeField(1, Buffer.alloc(0))
+  const classes = encodeField(1, encodeVarintField(1, classCount))
+  const shape = encodeField(2, Buffer.concat([rows, classes]))
+  const tensorType = Buffer.concat([encodeVarintField(1, FLOAT), shape])
   return Buffer.concat([encodeField(1, name), encodeField(2, encodeField(1, tensorType))])
 }
 
