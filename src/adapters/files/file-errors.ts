@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../domain/errors.ts'
 
 const DISK_FULL = [
   'InsufficientStorage',
-  'The disk that holds the objects is full; nothing was stored.',
+  'The disk of the data directory is full; nothing was stored.',
 ] as const
 const TOO_MANY_FILES = [
   'SlowDown',
