@@ -79,7 +79,7 @@ describe('validation messages', () => {
   })
 
   it('do not grow with the number or size of mistakes', () => {
-    const keys = Array.from({ length: 5000 }, () => '!'.repeat(200_000).slice(0, 200))
+    const keys = Array.from({ length: 5000 }, () => '!'.repeat(200))
     const input = { ResourceArn: 'x'.repeat(1_000_000), TagKeys: keys }
     assert.ok(messageOf('DeleteTags', input).length < 100_000)
   })

@@ -78,11 +78,11 @@ export function assertValid(
 }
 
 function visit(walk: Walk, shapeName: string, value: unknown, path: string): void {
+  if (walk.violations.length >= VIOLATIONS_MAX) return
   const shape = findConstrained(walk.table, shapeName)
   for (const constraint of brokenConstraints(walk, shapeName, value)) {
     walk.violations.push({ path, value, constraint })
   }
-  if (walk.violations.length >= VIOLATIONS_MAX) return
   if (shape.members !== undefined && isObject(value)) visitMembers(walk, shape, value, path)
   if (shape.member !== undefined && Array.isArray(value)) {
     for (const [index, item] of value.entries()) {

@@ -1,0 +1,133 @@
+import type {
+  AddTagsInput,
+  AddTagsOutput,
+  CreateEndpointConfigInput,
+  CreateEndpointConfigOutput,
+  CreateEndpointInput,
+  CreateEndpointOutput,
+  CreateModelInput,
+  CreateModelOutput,
+  DeleteEndpointConfigInput,
+  DeleteEndpointInput,
+  DeleteModelInput,
+  DeleteTagsInput,
+  DeleteTagsOutput,
+  DescribeEndpointConfigInput,
+  DescribeEndpointConfigOutput,
+  DescribeEndpointInput,
+  DescribeEndpointOutput,
+  DescribeModelInput,
+  DescribeModelOutput,
+  ListEndpointConfigsInput,
+  ListEndpointConfigsOutput,
+  ListEndpointsInput,
+  ListEndpointsOutput,
+  ListModelsInput,
+  ListModelsOutput,
+  ListTagsInput,
+  ListTagsOutput,
+  UpdateEndpointInput,
+  UpdateEndpointOutput,
+  UpdateEndpointWeightsAndCapacitiesInput,
+  UpdateEndpointWeightsAndCapacitiesOutput,
+} from '@aws-sdk/client-sagemaker'
+import type { JsonObject } from '../domain/json.ts'
+import { encodeJsonOutput, parseJsonInput } from './aws-json.ts'
+import { assertValid } from './validate.ts'
+import type { ExtraEnumValue } from './validate.ts'
+
+/** An SDK shape after validation: required members are there. */
+export type Validated<T> = T extends Date
+  ? Date
+  : T extends readonly (infer Element)[]
+    ? readonly Validated<Element>[]
+    : T extends object
+      ? {
+          readonly [Key in keyof T]: Record<never, never> extends Pick<T, Key>
+            ? Validated<T[Key]>
+            : Validated<NonNullable<T[Key]>>
+        }
+      : T
+
+/** Input of an operation as its caller may rely on it, and output as the encoder takes it. */
+interface Shapes<Input, Output> {
+  readonly input: Validated<Input>
+  readonly output: Output
+}
+
+/** Operations without output answer an empty body. */
+type NoOutput = Record<never, never>
+
+/** The SageMaker operations that Berth offers, with the SDK's own shapes. */
+export interface OperationShapes {
+  readonly AddTags: Shapes<AddTagsInput, AddTagsOutput>
+  readonly CreateEndpoint: Shapes<CreateEndpointInput, CreateEndpointOutput>
+  readonly CreateEndpointConfig: Shapes<CreateEndpointConfigInput, CreateEndpointConfigOutput>
+  readonly CreateModel: Shapes<CreateModelInput, CreateModelOutput>
+  readonly DeleteEndpoint: Shapes<DeleteEndpointInput, NoOutput>
+  readonly DeleteEndpointConfig: Shapes<DeleteEndpointConfigInput, NoOutput>
+  readonly DeleteModel: Shapes<DeleteModelInput, NoOutput>
+  readonly DeleteTags: Shapes<DeleteTagsInput, DeleteTagsOutput>
+  readonly DescribeEndpoint: Shapes<DescribeEndpointInput, DescribeEndpointOutput>
+  readonly DescribeEndpointConfig: Shapes<DescribeEndpointConfigInput, DescribeEndpointConfigOutput>
+  readonly DescribeModel: Shapes<DescribeModelInput, DescribeModelOutput>
+  readonly ListEndpointConfigs: Shapes<ListEndpointConfigsInput, ListEndpointConfigsOutput>
+  readonly ListEndpoints: Shapes<ListEndpointsInput, ListEndpointsOutput>
+  readonly ListModels: Shapes<ListModelsInput, ListModelsOutput>
+  readonly ListTags: Shapes<ListTagsInput, ListTagsOutput>
+  readonly UpdateEndpoint: Shapes<UpdateEndpointInput, UpdateEndpointOutput>
+  readonly UpdateEndpointWeightsAndCapacities: Shapes<
+    UpdateEndpointWeightsAndCapacitiesInput,
+    UpdateEndpointWeightsAndCapacitiesOutput
+  >
+}
+
+/** A key of {@link OperationShapes}. */
+export type OperationName = keyof OperationShapes
+
+/**
+ * Parses and validates the body of an operation.
+ *
+ * @throws BerthError `SerializationException`: not a JSON object, or a member has the wrong JSON type.
+ * @throws BerthError `ValidationException`: the input breaks a constraint of the service model.
+ */
+export function parseOperationInput<Name extends OperationName>(
+  name: Name,
+  body: Uint8Array,
+  isExtraEnumValue: ExtraEnumValue,
+): OperationShapes[Name]['input'] {
+  const input = parseJsonInput(name, body)
+  assertValid(name, input, isExtraEnumValue)
+  return input as OperationShapes[Name]['input']
+}
+
+/** Encodes what an operation answers; an operation without output has an empty body. */
+export function encodeOperationOutput<Name extends OperationName>(
+  name: Name,
+  output: OperationShapes[Name]['output'],
+): string {
+  return encodeJsonOutput(name, output)
+}
+
+/** What {@link restoreShape} gives back, by the name of the operation whose input it was. */
+interface StoredShapes {
+  readonly CreateModel: Omit<CreateModelInput, 'Tags'>
+  readonly CreateEndpointConfig: Omit<CreateEndpointConfigInput, 'Tags'>
+  readonly DeploymentConfig: NonNullable<UpdateEndpointInput['DeploymentConfig']>
+}
+
+/** An input in the form in which it is stored. The inputs Berth stores hold no timestamps, so JSON keeps them whole. */
+export function storeShape<Name extends keyof StoredShapes>(
+  _name: Name,
+  value: Validated<StoredShapes[Name]>,
+): JsonObject {
+  return JSON.parse(JSON.stringify(value)) as JsonObject
+}
+
+/** The inverse of {@link storeShape}: what is stored was validated when it came in. */
+export function restoreShape<Name extends keyof StoredShapes>(
+  _name: Name,
+  stored: JsonObject,
+): StoredShapes[Name] {
+  return stored as unknown as StoredShapes[Name]
+}
