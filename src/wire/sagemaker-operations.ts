@@ -33,8 +33,7 @@ import type {
 } from '@aws-sdk/client-sagemaker'
 import type { JsonObject } from '../domain/json.ts'
 import { encodeJsonOutput, parseJsonInput } from './aws-json.ts'
-import { assertValid } from './validate.ts'
-import type { ExtraEnumValue } from './validate.ts'
+import { assertValid, isLocalInstanceType } from './validate.ts'
 
 /** An SDK shape after validation: required members are there. */
 export type Validated<T> = T extends Date
@@ -94,11 +93,10 @@ export type OperationName = keyof OperationShapes
 export function parseOperationInput<Name extends OperationName>(
   name: Name,
   body: Uint8Array,
-  isExtraEnumValue: ExtraEnumValue,
 ): OperationShapes[Name]['input'] {
   const input = parseJsonInput(name, body)
-  assertValid(name, input, isExtraEnumValue)
-  return input as OperationShapes[Name]['input']
+  assertValid(name, input, isLocalInstanceType)
+  return input as unknown as OperationShapes[Name]['input']
 }
 
 /** Encodes what an operation answers; an operation without output has an empty body. */

@@ -1,0 +1,55 @@
+/** What the reply to an invocation says beside its body. */
+export interface InvocationReply {
+  readonly requestId: string
+  readonly variantName: string
+  /** The container's own reply headers, verbatim; undefined where it set none. */
+  readonly contentType: string | undefined
+  readonly customAttributes: string | undefined
+  readonly newSessionId?: string | undefined
+  readonly closedSessionId?: string | undefined
+}
+
+/** Content type of a response stream. */
+export const EVENT_STREAM_TYPE = 'application/vnd.amazon.eventstream'
+
+/**
+ * Headers of a successful InvokeEndpoint. Other headers of the container do not pass.
+ *
+ * Source: data-plane reference §2.2.
+ */
+export function invocationHeaders(reply: InvocationReply): Readonly<Record<string, string>> {
+  return present({
+    'x-amzn-RequestId': reply.requestId,
+    'x-Amzn-Invoked-Production-Variant': reply.variantName,
+    'Content-Type': reply.contentType,
+    'X-Amzn-SageMaker-Custom-Attributes': reply.customAttributes,
+    'X-Amzn-SageMaker-New-Session-Id': reply.newSessionId,
+    'X-Amzn-SageMaker-Closed-Session-Id': reply.closedSessionId,
+  })
+}
+
+/**
+ * Headers of a successful InvokeEndpointWithResponseStream: the container's content type moves aside, and there are
+ * no session headers.
+ *
+ * Source: data-plane reference §3.2.
+ */
+export function streamHeaders(reply: InvocationReply): Readonly<Record<string, string>> {
+  return present({
+    'x-amzn-RequestId': reply.requestId,
+    'x-Amzn-Invoked-Production-Variant': reply.variantName,
+    'Content-Type': EVENT_STREAM_TYPE,
+    'X-Amzn-SageMaker-Content-Type': reply.contentType,
+    'X-Amzn-SageMaker-Custom-Attributes': reply.customAttributes,
+  })
+}
+
+function present(
+  headers: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> {
+  const kept: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) kept[name] = value
+  }
+  return kept
+}
