@@ -72,15 +72,15 @@ const BIG_RANGE = {
   uint64: [0n, 2n ** 64n - 1n],
 } as const
 
-const NON_FINITE: Readonly<Record<string, number>> = {
-  nan: NaN,
-  infinity: Infinity,
-  '+infinity': Infinity,
-  '-infinity': -Infinity,
-  inf: Infinity,
-  '+inf': Infinity,
-  '-inf': -Infinity,
-}
+const NON_FINITE: ReadonlyMap<string, number> = new Map([
+  ['nan', NaN],
+  ['infinity', Infinity],
+  ['+infinity', Infinity],
+  ['-infinity', -Infinity],
+  ['inf', Infinity],
+  ['+inf', Infinity],
+  ['-inf', -Infinity],
+])
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
 
 function toFloat(value: unknown, type: keyof typeof FLOAT_MAX, origin: Origin): number {
@@ -95,7 +95,7 @@ function toFloat(value: unknown, type: keyof typeof FLOAT_MAX, origin: Origin): 
 }
 
 function textToFloat(text: string, type: keyof typeof FLOAT_MAX, origin: Origin): number {
-  const nonFinite = NON_FINITE[text.toLowerCase()]
+  const nonFinite = NON_FINITE.get(text.toLowerCase())
   if (nonFinite !== undefined) return nonFinite
   // A missing value again, as pandas writes it in CSV.
   if (origin === 'text' && text === '') return NaN
