@@ -26,6 +26,7 @@ import type {
   ListModelsOutput,
   ListTagsInput,
   ListTagsOutput,
+  ProductionVariantInstanceType,
   UpdateEndpointInput,
   UpdateEndpointOutput,
   UpdateEndpointWeightsAndCapacitiesInput,
@@ -128,4 +129,9 @@ export function restoreShape<Name extends keyof StoredShapes>(
   stored: JsonObject,
 ): StoredShapes[Name] {
   return stored as unknown as StoredShapes[Name]
+}
+
+/** An instance type for a reply. The SDK's type is a closed set; the operator's own `local.*` types are not in it. */
+export function encodeInstanceType(instanceType: string): ProductionVariantInstanceType {
+  return instanceType as ProductionVariantInstanceType
 }

@@ -1,0 +1,103 @@
+import type { Container, ModelDataSource } from '../../domain/model.ts'
+import type { OperationShapes } from '../../wire/sagemaker-operations.ts'
+import { CONTAINER_ROWS, MODEL_DATA_ROWS, refuseNotOffered } from './not-offered.ts'
+import { invalid } from './refusals.ts'
+
+type ModelInput = OperationShapes['CreateModel']['input']
+type ContainerInput = NonNullable<ModelInput['PrimaryContainer']>
+
+// Source: SageMaker API reference, `ContainerDefinition.Environment`.
+const ENVIRONMENT_BYTES_MAX = 32 * 1024
+const ENVIRONMENT_ENTRY_BYTES_MAX = 1024
+
+/**
+ * The containers of a CreateModel request.
+ *
+ * @throws BerthError `ValidationException`: none or two ways of giving containers, or a container breaks a rule.
+ */
+export function containersOf({ PrimaryContainer, Containers }: ModelInput): readonly Container[] {
+  if ((PrimaryContainer === undefined) === ((Containers?.length ?? 0) === 0)) {
+    throw invalid('CreateModel needs either PrimaryContainer or Containers, and not both.')
+  }
+  const containers =
+    PrimaryContainer === undefined
+      ? (Containers ?? []).map((container, at) => ({
+          container,
+          at: `containers.${at + 1}.member`,
+        }))
+      : [{ container: PrimaryContainer, at: 'primaryContainer' }]
+  const result = containers.map(({ container, at }, index) =>
+    containerOf(container, at, hostnameOf(container, index, containers.length)),
+  )
+  refuseLargeEnvironment(result)
+  return result
+}
+
+function containerOf(container: ContainerInput, at: string, hostname: string): Container {
+  refuseNotOffered(CONTAINER_ROWS, container, at)
+  const { Image, Environment = {} } = container
+  if (Image === undefined) throw invalid(`'${at}.image' is required.`)
+  return {
+    hostname,
+    image: Image,
+    environment: { ...Environment },
+    modelData: modelDataOf(container, at),
+  }
+}
+
+function hostnameOf(container: ContainerInput, index: number, count: number): string {
+  if (count === 1) return 'primary'
+  return container.ContainerHostname ?? `container_${index + 1}`
+}
+
+function modelDataOf(container: ContainerInput, at: string): ModelDataSource | undefined {
+  const { ModelDataUrl, ModelDataSource } = container
+  if (ModelDataUrl !== undefined && ModelDataSource !== undefined) {
+    throw invalid(`'${at}' has ModelDataUrl and ModelDataSource; only one of them may be given.`)
+  }
+  if (ModelDataUrl !== undefined) return { kind: 'archive', url: ModelDataUrl }
+  if (ModelDataSource === undefined) return undefined
+  const source = ModelDataSource.S3DataSource
+  if (source === undefined) throw invalid(`'${at}.modelDataSource.s3DataSource' is required.`)
+  refuseNotOffered(MODEL_DATA_ROWS, source, `${at}.modelDataSource.s3DataSource`)
+  return sourceOf(source)
+}
+
+function sourceOf(source: {
+  readonly S3Uri: string
+  readonly S3DataType: string
+  readonly CompressionType: string
+}): ModelDataSource {
+  const { S3Uri: url, S3DataType, CompressionType } = source
+  const isPrefix = S3DataType === 'S3Prefix'
+  if (isPrefix !== url.endsWith('/')) {
+    throw invalid(
+      isPrefix
+        ? `S3Uri "${url}" must end with "/" when S3DataType is S3Prefix.`
+        : `S3Uri "${url}" must not end with "/" when S3DataType is S3Object.`,
+    )
+  }
+  if (CompressionType === 'Gzip') {
+    if (isPrefix) throw invalid('CompressionType Gzip needs S3DataType S3Object.')
+    return { kind: 'archive', url }
+  }
+  return { kind: isPrefix ? 'prefix' : 'object', url }
+}
+
+function refuseLargeEnvironment(containers: readonly Container[]): void {
+  let totalBytes = 0
+  for (const [key, value] of containers.flatMap(({ environment }) => Object.entries(environment))) {
+    const entryBytes = [Buffer.byteLength(key), Buffer.byteLength(value)]
+    if (entryBytes.some((bytes) => bytes > ENVIRONMENT_ENTRY_BYTES_MAX)) {
+      throw invalid(
+        `Key and value of environment variable "${key.slice(0, 64)}" may have ${ENVIRONMENT_ENTRY_BYTES_MAX} bytes each.`,
+      )
+    }
+    totalBytes += Buffer.byteLength(key) + Buffer.byteLength(value)
+  }
+  if (totalBytes > ENVIRONMENT_BYTES_MAX) {
+    throw invalid(
+      `The environment of all containers has ${totalBytes} bytes; ${ENVIRONMENT_BYTES_MAX} are allowed.`,
+    )
+  }
+}
