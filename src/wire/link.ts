@@ -173,20 +173,6 @@ export function encodeGatewayRecord(record: GatewayRecord): string {
   return `${JSON.stringify(record)}\n`
 }
 
-/** @returns undefined when the text is not a whole record. */
-export function parseGatewayRecord(text: string): GatewayRecord | undefined {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (!isObject(parsed) || !isVersion(parsed['pid']) || !isVersion(parsed['port'])) return undefined
-  const texts = ['gatewayId', 'host', 'programVersion', 'startToken']
-  if (texts.some((name) => typeof parsed[name] !== 'string')) return undefined
-  return parsed as unknown as GatewayRecord
-}
-
 /** Cuts a byte stream into lines. A line longer than the limit is an error of the other side. */
 export class LineReader {
   readonly #lineLengthMax: number

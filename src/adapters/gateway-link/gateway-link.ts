@@ -64,7 +64,7 @@ export class GatewayLink implements Gateways {
   readonly #sessionByGateway = new Map<string, LinkSession>()
   readonly #unconnected = new UnconnectedGateways()
   readonly #sockets = new Set<Socket>()
-  readonly #reportListeners = new Set<() => void>()
+  readonly #changeListeners = new Set<() => void>()
   readonly #observationListeners = new Set<(observation: InstanceObservation) => void>()
   readonly #server: Server
 
@@ -157,10 +157,10 @@ export class GatewayLink implements Gateways {
     )
   }
 
-  /** Calls the listener after each report or lost gateway: when {@link isDrained} may have changed. */
-  onReport(listener: () => void): () => void {
-    this.#reportListeners.add(listener)
-    return () => this.#reportListeners.delete(listener)
+  /** Calls the listener after a gateway connected, reported or was lost: when {@link isDrained} may have changed. */
+  onChange(listener: () => void): () => void {
+    this.#changeListeners.add(listener)
+    return () => this.#changeListeners.delete(listener)
   }
 
   /** Calls the listener when a gateway noticed something about an instance. */
@@ -200,6 +200,8 @@ export class GatewayLink implements Gateways {
     this.#unconnected.remove(gatewayId)
     session.send(encodeLinkMessage({ kind: 'snapshot', ...this.#ledger.snapshot() }))
     this.#options.log.info({ gatewayId, pid, port }, 'gateway connected')
+    // Not before the caller knows the session: a listener may look at it.
+    queueMicrotask(() => this.#announceChange())
     return session
   }
 
@@ -211,7 +213,7 @@ export class GatewayLink implements Gateways {
     session.recordReport(message)
     const applied = [...this.#sessionByGateway.values()].map(({ routeVersion }) => routeVersion)
     this.#ledger.forgetUpTo(Math.min(...applied))
-    this.#announceReport()
+    this.#announceChange()
   }
 
   #dismiss(session: LinkSession): void {
@@ -220,10 +222,10 @@ export class GatewayLink implements Gateways {
     this.#sessionByGateway.delete(gatewayId)
     this.#unconnected.add(gatewayId, pid)
     this.#options.log.info({ gatewayId, pid }, 'gateway disconnected')
-    this.#announceReport()
+    this.#announceChange()
   }
 
-  #announceReport(): void {
-    for (const listener of this.#reportListeners) listener()
+  #announceChange(): void {
+    for (const listener of this.#changeListeners) listener()
   }
 }

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 
 import { findProcess, isRunning } from '../../platform/process-identity.ts'
 import type { ProcessIdentity } from '../../platform/process-identity.ts'
-import { parseGatewayRecord } from '../../wire/link.ts'
 
 /**
  * Gateways that run but are not connected: those of an earlier control process until they have found this one, and
@@ -12,10 +11,10 @@ import { parseGatewayRecord } from '../../wire/link.ts'
 export class UnconnectedGateways {
   readonly #identityByGateway = new Map<string, ProcessIdentity>()
 
-  /** Adds every live gateway that has a record file. */
+  /** Adds every live gateway that has a record file: its own or that of the process that launched it. */
   loadRecords(gatewaysDir: string): void {
     for (const name of listFiles(gatewaysDir)) {
-      const record = parseGatewayRecord(readText(join(gatewaysDir, name)))
+      const record = parseRecord(readText(join(gatewaysDir, name)))
       if (record !== undefined && isRunning(record)) {
         this.#identityByGateway.set(record.gatewayId, record)
       }
@@ -38,6 +37,17 @@ export class UnconnectedGateways {
       this.#identityByGateway.delete(gatewayId)
     }
     return false
+  }
+}
+
+function parseRecord(text: string): (ProcessIdentity & { gatewayId: string }) | undefined {
+  try {
+    const parsed = JSON.parse(text) as Partial<ProcessIdentity & { gatewayId: string }>
+    const { gatewayId, pid, startToken } = parsed
+    if (gatewayId === undefined || pid === undefined || startToken === undefined) return undefined
+    return { gatewayId, pid, startToken }
+  } catch {
+    return undefined
   }
 }
 
