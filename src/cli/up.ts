@@ -1,0 +1,29 @@
+import { parseConfig, readConfigFile, environment } from '../platform/config.ts'
+import type { ExitReason } from './exit-codes.ts'
+import type { Terminal } from './terminal/terminal.ts'
+
+/** Flags of `berth up`; the rest of the options come from the environment and the config file. */
+export interface UpOptions {
+  readonly host?: string
+  readonly port?: string
+  readonly dataDir?: string
+  readonly config?: string
+  readonly json?: boolean
+}
+
+/**
+ * Runs the platform in this process until it is told to stop.
+ *
+ * @throws ConfigError with every option that cannot be used.
+ */
+export async function runUp(options: UpOptions, _terminal: Terminal): Promise<ExitReason> {
+  const config = parseConfig({
+    file: options.config === undefined ? {} : readConfigFile(options.config),
+    environment: environment(),
+    flags: { BERTH_HOST: options.host, BERTH_PORT: options.port, BERTH_DATA_DIR: options.dataDir },
+  })
+  // The one place where the CLI meets the rest: `up` is the program itself, every other command is its client.
+  const { runBerth } = await import('../main.ts')
+  const exitCode = await runBerth({ config, json: options.json === true })
+  return exitCode === 0 ? 'ok' : 'failed'
+}
