@@ -1,0 +1,58 @@
+import { createGzip } from 'node:zlib'
+import { buffer } from 'node:stream/consumers'
+
+import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import {
+  CreateEndpointCommand,
+  CreateEndpointConfigCommand,
+  CreateModelCommand,
+  DescribeEndpointCommand,
+} from '@aws-sdk/client-sagemaker'
+import { pack } from 'tar-stream'
+
+import type { RunningBerth } from '../support/berth.ts'
+import { until } from '../support/until.ts'
+import type { CaseWorld } from './cases/case.ts'
+
+/** What the cases of every client share: an uploaded archive and one endpoint in service. */
+export async function prepareWorld(berth: RunningBerth): Promise<Omit<CaseWorld, 'prefix'>> {
+  await berth.s3.send(new CreateBucketCommand({ Bucket: 'conformance' }))
+  const archive = { Bucket: 'conformance', Key: 'model.tar.gz', Body: await emptyArchive() }
+  await berth.s3.send(new PutObjectCommand(archive))
+  const liveEndpoint = 'live'
+  await berth.sagemaker.send(
+    new CreateModelCommand({
+      ModelName: 'echo',
+      ExecutionRoleArn: 'arn:aws:iam::000000000000:role/berth',
+      PrimaryContainer: { Image: 'berth/echo' },
+    }),
+  )
+  const shared = {
+    ModelName: 'echo',
+    InstanceType: 'ml.m5.large',
+    InitialInstanceCount: 1,
+  } as const
+  await berth.sagemaker.send(
+    new CreateEndpointConfigCommand({
+      EndpointConfigName: liveEndpoint,
+      ProductionVariants: [
+        { ...shared, VariantName: 'blue', InitialVariantWeight: 1 },
+        { ...shared, VariantName: 'green', InitialVariantWeight: 0 },
+      ],
+    }),
+  )
+  const name = { EndpointName: liveEndpoint, EndpointConfigName: liveEndpoint }
+  await berth.sagemaker.send(new CreateEndpointCommand(name))
+  await until('the live endpoint', async () => {
+    const { EndpointStatus } = await berth.sagemaker.send(new DescribeEndpointCommand(name))
+    return EndpointStatus === 'InService'
+  })
+  return { liveEndpoint, modelDataUrl: 's3://conformance/model.tar.gz' }
+}
+
+async function emptyArchive(): Promise<Buffer> {
+  const tar = pack()
+  tar.entry({ name: 'note.txt' }, 'nothing to serve')
+  tar.finalize()
+  return await buffer(tar.pipe(createGzip()))
+}
