@@ -1,0 +1,53 @@
+import { findProcess, isRunning } from '../../platform/process-identity.ts'
+import type { ProcessIdentity } from '../../platform/process-identity.ts'
+import { findProcessGroup } from './process-table.ts'
+import type { MarkedProcess } from './process-table.ts'
+import type { InstanceRecord, Records } from './records.ts'
+
+/** What an earlier control left behind. */
+export interface Inheritance {
+  /** Instances whose process runs; each record names it. */
+  readonly alive: readonly InstanceRecord[]
+  /** Folders of instances that are gone. */
+  readonly goneIds: readonly string[]
+  /** Processes of ours that belong to no living instance. */
+  readonly orphans: readonly MarkedProcess[]
+}
+
+/**
+ * Sorts out what runs.
+ *
+ * | record | process | then |
+ * |---|---|---|
+ * | names a process | runs, and carries the marker | alive |
+ * | announces a start | a marked group leader runs | alive: control died between start and record |
+ * | any | no such process | gone; marked processes left of it are orphans |
+ * | none | marked process | orphan |
+ */
+export function findInheritance(records: Records, marked: readonly MarkedProcess[]): Inheritance {
+  const alive: InstanceRecord[] = []
+  const goneIds: string[] = []
+  for (const instanceId of records.listInstanceIds()) {
+    const record = records.findInstance(instanceId)
+    const own = marked.filter((found) => found.instanceId === instanceId)
+    const process = record === undefined ? undefined : findLeader(record, own)
+    if (record === undefined || process === undefined) goneIds.push(instanceId)
+    else alive.push({ ...record, process })
+  }
+  const aliveIds = new Set(alive.map(({ instanceId }) => instanceId))
+  return { alive, goneIds, orphans: marked.filter(({ instanceId }) => !aliveIds.has(instanceId)) }
+}
+
+function findLeader(
+  record: InstanceRecord,
+  own: readonly MarkedProcess[],
+): ProcessIdentity | undefined {
+  if (record.process !== undefined) {
+    const { pid } = record.process
+    // Only Linux lists markers; elsewhere pid and start time must do.
+    const isOurs = process.platform !== 'linux' || own.some((found) => found.pid === pid)
+    return isOurs && isRunning(record.process) ? record.process : undefined
+  }
+  const leader = own.find(({ pid }) => findProcessGroup(pid) === pid)
+  return leader === undefined ? undefined : findProcess(leader.pid)
+}

@@ -1,0 +1,34 @@
+import type { InstanceShape } from '../../domain/instance-type.ts'
+import type { Log } from '../../platform/log.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { InstanceFailure } from './failure.ts'
+import type { ImageProgram } from './images.ts'
+import type { LogFiles } from './log-files.ts'
+import type { Phase } from './plan.ts'
+import type { InstanceRecord, Records } from './records.ts'
+import type { PreparedModelData, PrepareModelData, ProcessLimits } from './settings.ts'
+import type { Turnstile } from './turnstile.ts'
+
+/** What an instance needs of the runtime, and what it tells it. */
+export interface InstanceWorld {
+  readonly installationId: string
+  readonly images: (image: string) => ImageProgram | undefined
+  readonly prepareModelData: PrepareModelData
+  readonly isDrained: (instanceId: string) => boolean
+  readonly environment: Readonly<Record<string, string>>
+  readonly instanceShapes: Readonly<Record<string, InstanceShape>>
+  readonly machine: InstanceShape
+  readonly limits: ProcessLimits
+  readonly preparing: Turnstile
+  readonly records: Records
+  readonly logs: LogFiles
+  readonly clock: Clock
+  readonly log: Log
+  readonly onModelData: (record: InstanceRecord, prepared: PreparedModelData) => void
+  readonly onStarted: (record: InstanceRecord) => void
+  readonly onReady: (record: InstanceRecord) => void
+  /** A wanted instance cannot serve: it ended, did not start, or misses its pings. */
+  readonly onFailure: (record: InstanceRecord, failure: InstanceFailure, phaseBefore: Phase) => void
+  /** Something else that the plan should see, such as the end of an instance that was told to stop. */
+  readonly onChange: (record: InstanceRecord) => void
+}

@@ -1,0 +1,172 @@
+import {
+  closeSync,
+  copyFileSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  truncateSync,
+} from 'node:fs'
+import { open, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { FleetSpec } from '../../domain/fleet.ts'
+
+/** One current or rotated log file. */
+export interface LogFile {
+  readonly path: string
+  readonly endpointName: string
+  readonly variantName: string
+  readonly instanceId: string
+  /** 0 for the current file, higher for older ones. */
+  readonly age: number
+  readonly bytes: number
+  readonly modifiedAtMs: number
+}
+
+/** Bounds of the log files. */
+export interface LogBounds {
+  readonly logFileBytesMax: number
+  readonly logFileCountMax: number
+  readonly logsBytesMax: number
+}
+
+const FILE_NAME = /^([0-9a-f]{20})\.log(?:\.(\d+))?$/
+const TAIL_BYTES_MAX = 256 * 1024
+const LAST_TEXT_BYTES_MAX = 8 * 1024
+
+/**
+ * Log files of instances: `logs/ENDPOINT/VARIANT/INSTANCE.log`, rotated ones with `.1`, `.2` behind.
+ *
+ * Containers write to the open file themselves, so logging goes on while control is dead. That is why a full file is
+ * copied and cut instead of renamed; lines written between the two are lost.
+ */
+export class LogFiles {
+  readonly #folder: string
+  readonly #bounds: LogBounds
+
+  constructor(folder: string, bounds: LogBounds) {
+    this.#folder = folder
+    this.#bounds = bounds
+  }
+
+  /** Opens an instance's log for appending; the caller closes the descriptor. */
+  open(spec: FleetSpec, instanceId: string): number {
+    const folder = join(this.#folder, spec.endpointName, spec.variantName)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    return openSync(join(folder, `${instanceId}.log`), 'a', 0o600)
+  }
+
+  /** The last lines one instance logged. */
+  lastLines(spec: FleetSpec, instanceId: string, count: number): readonly string[] {
+    const path = join(this.#folder, spec.endpointName, spec.variantName, `${instanceId}.log`)
+    try {
+      const lines = readLastText(path).split('\n')
+      return lines.filter((line) => line.trim() !== '').slice(-count)
+    } catch {
+      // No log is no reason to lose the failure it was read for.
+      return []
+    }
+  }
+
+  /** All log files, of one endpoint or of every one. */
+  async list(endpointName?: string): Promise<readonly LogFile[]> {
+    const endpoints = endpointName === undefined ? await names(this.#folder) : [endpointName]
+    const files: LogFile[] = []
+    for (const endpoint of endpoints) {
+      for (const variantName of await names(join(this.#folder, endpoint))) {
+        files.push(...(await this.#listVariant(endpoint, variantName)))
+      }
+    }
+    return files
+  }
+
+  /** Rotates full files and removes the oldest of instances that are gone when all together are too large. */
+  async tidy(isLive: (instanceId: string) => boolean): Promise<void> {
+    const files = await this.list()
+    for (const file of files) {
+      if (file.age === 0 && file.bytes > this.#bounds.logFileBytesMax) this.#rotate(file.path)
+    }
+    const removable = files
+      .filter(({ instanceId }) => !isLive(instanceId))
+      .toSorted((a, b) => a.modifiedAtMs - b.modifiedAtMs)
+    let totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0)
+    for (const { path, bytes } of removable) {
+      if (totalBytes <= this.#bounds.logsBytesMax) return
+      await rm(path, { force: true })
+      totalBytes -= bytes
+    }
+  }
+
+  // Synchronous, to keep the moment between copy and cut short.
+  #rotate(path: string): void {
+    for (let age = this.#bounds.logFileCountMax - 1; age >= 1; age -= 1) {
+      try {
+        renameSync(`${path}.${age}`, `${path}.${age + 1}`)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
+    }
+    copyFileSync(path, `${path}.1`)
+    truncateSync(path, 0)
+  }
+
+  async #listVariant(endpointName: string, variantName: string): Promise<readonly LogFile[]> {
+    const folder = join(this.#folder, endpointName, variantName)
+    const files: LogFile[] = []
+    for (const name of await names(folder)) {
+      const [, instanceId, age = '0'] = FILE_NAME.exec(name) ?? []
+      if (instanceId === undefined) continue
+      const path = join(folder, name)
+      const stats = await stat(path).catch(() => undefined)
+      if (stats === undefined) continue
+      const { size: bytes, mtimeMs: modifiedAtMs } = stats
+      files.push({
+        path,
+        endpointName,
+        variantName,
+        instanceId,
+        age: Number(age),
+        bytes,
+        modifiedAtMs,
+      })
+    }
+    return files
+  }
+}
+
+/** The last whole lines of a file, and where they end. */
+export async function readTail(
+  path: string,
+): Promise<{ readonly lines: readonly string[]; readonly endOffset: number }> {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    const from = Math.max(0, size - TAIL_BYTES_MAX)
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from)
+    const lines = buffer.toString('utf8', 0, bytesRead).split('\n')
+    // The first line may begin before what was read.
+    if (from > 0) lines.shift()
+    if (lines.at(-1) === '') lines.pop()
+    return { lines, endOffset: from + bytesRead }
+  } finally {
+    await file.close()
+  }
+}
+
+// Synchronous: the failure it explains must be known before anything is planned for the fleet.
+function readLastText(path: string): string {
+  const fd = openSync(path, 'r')
+  try {
+    const { size } = fstatSync(fd)
+    const bytes = Math.min(size, LAST_TEXT_BYTES_MAX)
+    const buffer = Buffer.alloc(bytes)
+    return buffer.toString('utf8', 0, readSync(fd, buffer, 0, bytes, size - bytes))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+async function names(folder: string): Promise<readonly string[]> {
+  return readdir(folder).catch(() => [])
+}

@@ -1,0 +1,38 @@
+import type { InstanceAddress } from '../../domain/fleet.ts'
+import { afterPing, describeHealth, nextPingDelayMs } from '../../domain/health.ts'
+import type { Health, PingPolicy } from '../../domain/health.ts'
+import type { Clock } from '../../ports/clock.ts'
+import { ping } from './ping.ts'
+
+/** Whom to ping, how, and who hears of it. */
+export interface ProbeOptions {
+  readonly address: InstanceAddress
+  readonly policy: PingPolicy
+  readonly timeoutMs: number
+  readonly clock: Clock
+  readonly onReady: () => void
+  /** Not ready in time, or ready no more; nothing is pinged afterwards. */
+  readonly onLost: (reason: string) => void
+}
+
+/** Pings one instance until it is lost or the signal aborts. */
+export async function runProber(
+  initial: Health,
+  options: ProbeOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { address, policy, timeoutMs, clock } = options
+  let health = initial
+  while (!signal.aborted) {
+    const outcome = await ping(address, timeoutMs, signal)
+    if (signal.aborted) return
+    const nowMs = clock.nowMs()
+    const next = afterPing(health, outcome, nowMs, policy)
+    if (next.verdict === 'ready' && health.verdict !== 'ready') options.onReady()
+    if (next.verdict === 'unhealthy' || next.verdict === 'start-failed') {
+      return options.onLost(describeHealth(next))
+    }
+    health = next
+    await clock.sleep(nextPingDelayMs(health, nowMs, policy), signal)
+  }
+}

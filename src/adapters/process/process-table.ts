@@ -1,0 +1,99 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, readdirSync } from 'node:fs'
+import { readFile, readdir } from 'node:fs/promises'
+
+/** A live process that carries the marker of one of our instances in its environment. */
+export interface MarkedProcess {
+  readonly pid: number
+  readonly instanceId: string
+}
+
+/** Environment variables by which processes of an installation are known again after control has died. */
+export const INSTALLATION_MARKER = 'BERTH_INSTALLATION'
+export const INSTANCE_MARKER = 'BERTH_INSTANCE_ID'
+
+/**
+ * Every process that was started for an instance of this installation, its descendants included, wherever they put
+ * themselves. Only Linux tells the environment of a process; elsewhere the list is empty.
+ */
+export async function findMarkedProcesses(
+  installationId: string,
+): Promise<readonly MarkedProcess[]> {
+  if (process.platform !== 'linux') return []
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+  const marked = await Promise.all(pids.map((pid) => findMarked(pid, installationId)))
+  return marked.filter((found) => found !== undefined)
+}
+
+async function findMarked(pid: number, installationId: string): Promise<MarkedProcess | undefined> {
+  let variables: readonly string[]
+  try {
+    variables = (await readFile(`/proc/${pid}/environ`, 'latin1')).split('\0')
+  } catch {
+    // Gone meanwhile, or of another user: not ours.
+    return undefined
+  }
+  if (!variables.includes(`${INSTALLATION_MARKER}=${installationId}`)) return undefined
+  const prefix = `${INSTANCE_MARKER}=`
+  const instanceId = variables.find((text) => text.startsWith(prefix))?.slice(prefix.length)
+  return instanceId === undefined ? undefined : { pid, instanceId }
+}
+
+/** The process group of a live process. */
+export function findProcessGroup(pid: number): number | undefined {
+  try {
+    if (process.platform === 'linux') return parseStat(pid)?.processGroup
+    return Number(execFileSync('ps', ['-o', 'pgid=', '-p', String(pid)], { encoding: 'utf8' }))
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Whether no process of the group runs. Zombies that their parent has not collected do not count: where pid 1 collects
+ * nothing they stay for ever.
+ */
+export function isGroupEmpty(processGroup: number): boolean {
+  try {
+    process.kill(-processGroup, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
+  if (process.platform !== 'linux') return false
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return !pids.some((pid) => {
+    const stat = parseStat(Number(pid))
+    return stat?.processGroup === processGroup && stat.state !== 'Z' && stat.state !== 'X'
+  })
+}
+
+/** Signals every process of a group; one that is empty already is fine. */
+export function signalGroup(processGroup: number, signal: NodeJS.Signals): void {
+  signalTarget(-processGroup, signal)
+}
+
+/** Signals one process; one that is gone already is fine. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  signalTarget(pid, signal)
+}
+
+function signalTarget(target: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(target, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+// Fields 3 and 5 of /proc/PID/stat, counted after the command name, which may hold anything. Source: proc(5).
+function parseStat(
+  pid: number,
+): { readonly state: string; readonly processGroup: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const [state = '', , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return { state, processGroup: Number(group) }
+  } catch {
+    return undefined
+  }
+}

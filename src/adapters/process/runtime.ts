@@ -1,0 +1,374 @@
+import { createHash } from 'node:crypto'
+import { basename } from 'node:path'
+import type { FleetSpec, ObservedFleet } from '../../domain/fleet.ts'
+import { WorkQueue } from '../../platform/work-queue.ts'
+import type { FleetRuntime, LogLine, LogRequest } from '../../ports/fleet-runtime.ts'
+import { findInheritance } from './adopt.ts'
+import { describeShortage } from './capacity.ts'
+import type { InstanceEventKind } from './events.ts'
+import type { InstanceFailure } from './failure.ts'
+import { Fleet, hasBeenSteady } from './fleet.ts'
+import { Instance } from './instance.ts'
+import type { InstanceWorld } from './instance-world.ts'
+import { Journal } from './journal.ts'
+import { LogFiles } from './log-files.ts'
+import { planFleet } from './plan.ts'
+import type { Action, Phase } from './plan.ts'
+import { findMarkedProcesses, signalProcess } from './process-table.ts'
+import { readLogs } from './read-logs.ts'
+import { Records } from './records.ts'
+import type { InstanceRecord } from './records.ts'
+import { PROCESS_LIMITS, thisMachine } from './settings.ts'
+import type { ProcessLimits, ProcessRuntimeOptions } from './settings.ts'
+import { Turnstile } from './turnstile.ts'
+
+const RESYNC_INTERVAL_MS = 30_000
+const ORPHAN_LOOKS_MAX = 80
+
+/** Runs fleets as child processes of this machine. */
+export function createProcessRuntime(options: ProcessRuntimeOptions): ProcessRuntime {
+  return new ProcessRuntime(options)
+}
+
+/**
+ * Fleets as process groups on this machine.
+ *
+ * Everything it must remember is on disk before it matters, so another runtime over the same paths, after this one
+ * was closed or killed, goes on with the same processes.
+ */
+export class ProcessRuntime implements FleetRuntime {
+  readonly #options: ProcessRuntimeOptions
+  readonly #limits: ProcessLimits
+  readonly #records: Records
+  readonly #logs: LogFiles
+  readonly #world: InstanceWorld
+  readonly #queue: WorkQueue
+  readonly #journal: Journal
+  readonly #fleetsById = new Map<string, Fleet>()
+  readonly #listeners = new Set<(endpointName: string) => void>()
+  readonly #closing = new AbortController()
+  #upkeep: Promise<void> | undefined
+  #isStopping = false
+
+  constructor(options: ProcessRuntimeOptions) {
+    const { paths, clock, log } = options
+    this.#options = options
+    this.#limits = { ...PROCESS_LIMITS, ...options.limits }
+    this.#records = new Records(paths)
+    this.#logs = new LogFiles(paths.logs, this.#limits)
+    this.#journal = new Journal(clock, options.recordEvent)
+    this.#world = this.#createWorld(options)
+    this.#queue = new WorkQueue({
+      name: 'fleet',
+      reconcile: (fleetId) => this.#reconcile(fleetId),
+      listKeys: () => Promise.resolve([...this.#fleetsById.keys()]),
+      resyncIntervalMs: RESYNC_INTERVAL_MS,
+      clock,
+      log,
+    })
+  }
+
+  /** Adopts what an earlier control left running, kills what nobody knows, and begins to keep the wishes. */
+  async start(): Promise<void> {
+    this.#records.prepareFolders()
+    for (const { spec, desiredCount } of this.#records.loadWishes()) {
+      this.#fleetsById.set(spec.fleetId, new Fleet(spec, desiredCount))
+    }
+    const marked = await findMarkedProcesses(this.#world.installationId)
+    const { alive, goneIds, orphans } = findInheritance(this.#records, marked)
+    for (const { pid, instanceId } of orphans) this.#killOrphan(pid, instanceId)
+    if (orphans.length > 0) await this.#waitForOrphans(new Set(orphans.map(({ pid }) => pid)))
+    for (const instanceId of goneIds) this.#records.removeInstance(instanceId)
+    this.#adopt(alive)
+    this.#queue.start()
+    this.#upkeep = this.#runUpkeep(this.#closing.signal)
+  }
+
+  applyFleet(spec: FleetSpec, count: number): Promise<void> {
+    const fleet = this.#fleetsById.get(spec.fleetId)
+    if (fleet === undefined && count === 0) return Promise.resolve()
+    const isNews = fleet === undefined || fleet.wish(spec, count)
+    if (!isNews) return Promise.resolve()
+    this.#records.saveWish({ version: 1, spec, desiredCount: count })
+    if (fleet === undefined) this.#fleetsById.set(spec.fleetId, new Fleet(spec, count))
+    this.#look(spec)
+    return Promise.resolve()
+  }
+
+  observeFleets(endpointName?: string): Promise<readonly ObservedFleet[]> {
+    const fleets = [...this.#fleetsById.values()]
+    const wanted = fleets.filter(
+      ({ spec }) => endpointName === undefined || spec.endpointName === endpointName,
+    )
+    return Promise.resolve(wanted.map((fleet) => fleet.observe()))
+  }
+
+  onChange(listener: (endpointName: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  readLogs(request: LogRequest, signal: AbortSignal): AsyncIterable<LogLine> {
+    return readLogs(this.#logs, request, this.#options.clock, signal)
+  }
+
+  /**
+   * Drains and stops every instance, then closes. The wishes stay on disk: the next start brings the fleets back.
+   *
+   * @param signal - when it aborts, what still runs is killed.
+   */
+  async stopAll(signal: AbortSignal): Promise<void> {
+    this.#isStopping = true
+    for (const fleetId of this.#fleetsById.keys()) this.#queue.add(fleetId)
+    const never = new AbortController().signal
+    while (this.#instances().length > 0) {
+      if (signal.aborted) await Promise.all(this.#instances().map((instance) => instance.kill()))
+      await this.#options.clock.sleep(this.#limits.stopPollMs, never)
+    }
+    await this.close()
+  }
+
+  /** Stops watching. The instances live on, for the next control to adopt. */
+  async close(): Promise<void> {
+    for (const instance of this.#instances()) instance.abandon()
+    this.#closing.abort()
+    await this.#queue.stop()
+    await this.#upkeep
+  }
+
+  async #reconcile(fleetId: string): Promise<number | undefined> {
+    const fleet = this.#fleetsById.get(fleetId)
+    if (fleet === undefined) return undefined
+    const plan = planFleet(fleet.view(this.#isStopping), this.#options.clock.nowMs(), this.#limits)
+    for (const action of plan.actions) await this.#apply(fleet, action)
+    if (fleet.desiredCount === 0 && fleet.instancesById.size === 0) this.#removeFleet(fleet)
+    // Each step may make the next one possible; a kill needs its time instead.
+    const isBusy = plan.actions.some(({ kind }) => kind !== 'kill')
+    return isBusy ? 0 : plan.lookAgainAfterMs
+  }
+
+  async #apply(fleet: Fleet, action: Action): Promise<void> {
+    if (action.kind === 'start') return this.#startInstance(fleet, action.ordinal)
+    const instance = fleet.instancesById.get(action.instanceId)
+    if (instance === undefined) return
+    switch (action.kind) {
+      case 'drain': {
+        const reason =
+          action.reason === 'unhealthy'
+            ? (instance.record.reason ?? 'unhealthy')
+            : 'not wanted any more'
+        instance.drain(reason)
+        this.#journal.recordInstance(
+          instance.record,
+          'instance-draining',
+          `is taken out of routing: ${reason}`,
+        )
+        break
+      }
+      case 'terminate':
+        instance.terminate()
+        break
+      case 'kill': {
+        const isLate = !instance.hasEnded
+        await instance.kill()
+        const seconds = this.#limits.terminateMsMax / 1000
+        if (isLate)
+          this.#journal.recordInstance(
+            instance.record,
+            'instance-killed',
+            `ran on ${seconds} s after SIGTERM`,
+          )
+        break
+      }
+      case 'remove':
+        fleet.instancesById.delete(action.instanceId)
+        this.#records.removeInstance(action.instanceId)
+        this.#journal.recordInstance(
+          instance.record,
+          'instance-stopped',
+          'is gone with everything it had started',
+        )
+        break
+      case 'settle':
+        fleet.settle(instance.record)
+        break
+    }
+    this.#notify(fleet.spec.endpointName)
+  }
+
+  #startInstance(fleet: Fleet, ordinal: number): void {
+    const { clock, capacity = 'over-commit' } = this.#options
+    const nowMs = clock.nowMs()
+    const instanceId = this.#newInstanceId(nowMs)
+    const running = this.#instances().map(({ record }) => record.spec)
+    const instance = new Instance(
+      {
+        version: 1,
+        instanceId,
+        ordinal,
+        spec: fleet.spec,
+        phase: 'preparing',
+        phaseSinceMs: nowMs,
+        startedAtMs: nowMs,
+        socketPath: `${this.#records.instanceFolder(instanceId)}/0.sock`,
+      },
+      this.#world,
+    )
+    fleet.instancesById.set(instanceId, instance)
+    const shortage =
+      capacity === 'strict'
+        ? describeShortage(
+            fleet.spec.instanceType,
+            running,
+            this.#world.machine,
+            this.#world.instanceShapes,
+          )
+        : undefined
+    if (shortage === undefined) instance.start()
+    else instance.refuse({ cause: 'capacity', reason: shortage, permanent: false, exit: undefined })
+    this.#notify(fleet.spec.endpointName)
+  }
+
+  #adopt(records: readonly InstanceRecord[]): void {
+    for (const record of records) {
+      const { spec, instanceId } = record
+      const instance = new Instance(record, this.#world)
+      let fleet = this.#fleetsById.get(spec.fleetId)
+      if (fleet === undefined) {
+        // The wish was lost: keep what runs until the controller says what is wanted.
+        const count = records.filter((other) => other.spec.fleetId === spec.fleetId).length
+        fleet = new Fleet(spec, count)
+        this.#fleetsById.set(spec.fleetId, fleet)
+      }
+      fleet.instancesById.set(instanceId, instance)
+      instance.resume()
+      this.#journal.recordInstance(
+        instance.record,
+        'instance-adopted',
+        'was found running and is kept',
+        {
+          phase: record.phase,
+        },
+      )
+    }
+  }
+
+  #killOrphan(pid: number, instanceId: string): void {
+    signalProcess(pid, 'SIGKILL')
+    const spec = this.#records.findInstance(instanceId)?.spec
+    this.#options.log.warn({ pid, instanceId }, 'orphan killed')
+    if (spec === undefined) return
+    const reason = `Process ${pid} of instance ${instanceId} had outlived it and was killed.`
+    this.#journal.recordFleet(spec, 'orphan-killed', reason, { instanceId, pid })
+  }
+
+  async #waitForOrphans(pids: ReadonlySet<number>): Promise<void> {
+    for (let look = 0; look < ORPHAN_LOOKS_MAX; look += 1) {
+      const marked = await findMarkedProcesses(this.#world.installationId)
+      if (!marked.some(({ pid }) => pids.has(pid))) return
+      await this.#options.clock.sleep(this.#limits.stopPollMs, this.#closing.signal)
+    }
+    this.#options.log.error({ pids: [...pids] }, 'orphans survived SIGKILL')
+  }
+
+  #onFailure(record: InstanceRecord, failure: InstanceFailure, phaseBefore: Phase): void {
+    const { spec, readyAtMs } = record
+    const nowMs = this.#options.clock.nowMs()
+    const fleet = this.#fleetsById.get(spec.fleetId)
+    const delayMs = fleet?.recordFailure(record, failure, nowMs, this.#limits) ?? 0
+    const kind = kindOfFailure(failure, phaseBefore, hasBeenSteady(record, nowMs, this.#limits))
+    const { cause, permanent, reason, exit } = failure
+    const whatHappened = `failed: ${reason.replace(/\.$/, '')}`
+    this.#journal.recordInstance(record, kind, whatHappened, {
+      cause,
+      permanent,
+      readyAtMs,
+      ...exit,
+    })
+    if (delayMs > 0) {
+      const delay = `is replaced in ${delayMs / 1000} s, because starts keep failing`
+      this.#journal.recordInstance(record, 'replacement-delayed', delay, { delayMs })
+    }
+    this.#look(spec)
+  }
+
+  #removeFleet({ spec }: Fleet): void {
+    this.#fleetsById.delete(spec.fleetId)
+    this.#records.removeWish(spec.fleetId)
+    this.#notify(spec.endpointName)
+  }
+
+  async #runUpkeep(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options
+    let tidyAtMs = 0
+    while (!signal.aborted) {
+      for (const instance of this.#instances()) instance.lookForExit()
+      if (clock.nowMs() >= tidyAtMs) {
+        tidyAtMs = clock.nowMs() + this.#limits.logUpkeepIntervalMs
+        const liveIds = new Set(this.#instances().map(({ record }) => record.instanceId))
+        await this.#logs
+          .tidy((instanceId) => liveIds.has(instanceId))
+          .catch((error: unknown) => log.warn({ err: error }, 'log upkeep failed'))
+      }
+      await clock.sleep(this.#limits.adoptedPollMs, signal).catch(() => undefined)
+    }
+  }
+
+  #createWorld(options: ProcessRuntimeOptions): InstanceWorld {
+    const installationId = createHash('sha256').update(options.paths.dataDir).digest('hex')
+    return {
+      ...options,
+      installationId: installationId.slice(0, 16),
+      instanceShapes: options.instanceShapes ?? {},
+      machine: options.machine ?? thisMachine(),
+      limits: this.#limits,
+      preparing: new Turnstile(this.#limits.preparingMax),
+      records: this.#records,
+      logs: this.#logs,
+      onModelData: (record, { contentHash, bytes, directory }) => {
+        const inputs = { contentHash, bytes, folder: basename(directory) }
+        this.#journal.recordInstance(record, 'model-data-prepared', 'has its model data', inputs)
+      },
+      onStarted: (record) => {
+        this.#journal.recordInstance(record, 'instance-started', 'was started')
+        this.#notify(record.spec.endpointName)
+      },
+      onReady: (record) => {
+        const startMs = (record.readyAtMs ?? record.startedAtMs) - record.startedAtMs
+        const reason = `answers its pings after ${startMs} ms`
+        this.#journal.recordInstance(record, 'instance-ready', reason, { startMs })
+        this.#look(record.spec)
+      },
+      onFailure: (record, failure, phaseBefore) => this.#onFailure(record, failure, phaseBefore),
+      onChange: ({ spec }) => this.#look(spec),
+    }
+  }
+
+  #instances(): readonly Instance[] {
+    return [...this.#fleetsById.values()].flatMap((fleet) => [...fleet.instancesById.values()])
+  }
+
+  // 20 hex digits: 11 of time, so that ids sort by age, and 36 random bits.
+  #newInstanceId(nowMs: number): string {
+    const random = Math.floor(this.#options.random() * 2 ** 36)
+    return nowMs.toString(16).padStart(11, '0') + random.toString(16).padStart(9, '0')
+  }
+
+  #look({ fleetId, endpointName }: FleetSpec): void {
+    this.#queue.add(fleetId)
+    this.#notify(endpointName)
+  }
+
+  #notify(endpointName: string): void {
+    for (const listener of this.#listeners) listener(endpointName)
+  }
+}
+
+function kindOfFailure(
+  { cause }: InstanceFailure,
+  phaseBefore: Phase,
+  wasSteady: boolean,
+): InstanceEventKind {
+  if (phaseBefore === 'ready' && cause === 'ping') return 'instance-unhealthy'
+  return wasSteady ? 'instance-exited' : 'instance-start-failed'
+}
