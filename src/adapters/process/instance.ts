@@ -121,6 +121,7 @@ export class Instance {
       this.#life.abort()
       this.#enter('killing', this.#record.reason)
       this.#signal('SIGKILL')
+      if (this.#record.process === undefined) this.#end({ isGroupEmpty: true })
       return
     }
     const { instanceId, process } = this.#record

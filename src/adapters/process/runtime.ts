@@ -24,6 +24,8 @@ import { Turnstile } from './turnstile.ts'
 
 const RESYNC_INTERVAL_MS = 30_000
 const ORPHAN_LOOKS_MAX = 80
+/** A killed process that is still there then hangs in the kernel; waiting longer would not end it. */
+const KILL_MS_MAX = 5_000
 
 /** Runs fleets as child processes of this machine. */
 export function createProcessRuntime(options: ProcessRuntimeOptions): ProcessRuntime {
@@ -120,11 +122,18 @@ export class ProcessRuntime implements FleetRuntime {
   async stopAll(signal: AbortSignal): Promise<void> {
     this.#isStopping = true
     for (const fleetId of this.#fleetsById.keys()) this.#queue.add(fleetId)
+    const { clock, log } = this.#options
     const never = new AbortController().signal
-    while (this.#instances().length > 0) {
-      if (signal.aborted) await Promise.all(this.#instances().map((instance) => instance.kill()))
-      await this.#options.clock.sleep(this.#limits.stopPollMs, never)
+    let giveUpAtMs = Infinity
+    while (this.#instances().length > 0 && clock.nowMs() < giveUpAtMs) {
+      if (signal.aborted) {
+        giveUpAtMs = Math.min(giveUpAtMs, clock.nowMs() + KILL_MS_MAX)
+        await Promise.all(this.#instances().map((instance) => instance.kill()))
+      }
+      await clock.sleep(this.#limits.stopPollMs, never)
     }
+    const leftIds = this.#instances().map(({ record }) => record.instanceId)
+    if (leftIds.length > 0) log.error({ instanceIds: leftIds }, 'instances survived SIGKILL')
     await this.close()
   }
 
