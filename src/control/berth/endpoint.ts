@@ -1,0 +1,67 @@
+import type { EndpointEvent } from '../../domain/event.ts'
+import type { ObservedFleet, ObservedInstance, StartFailure } from '../../domain/fleet.ts'
+import { encodeOperationOutput } from '../../wire/sagemaker-operations.ts'
+import type { ControlDeps } from '../deps.ts'
+import { endpointDescriptionOf } from '../sagemaker/endpoint-description.ts'
+import { notFound } from '../sagemaker/refusals.ts'
+import { EVENT_LIMIT } from './events.ts'
+import { integerParameter } from './parameters.ts'
+
+/** An endpoint with its instances and its history. */
+interface EndpointInside {
+  /** As DescribeEndpoint answers. */
+  readonly endpoint: unknown
+  /** Oldest generation first. */
+  readonly variants: readonly VariantInside[]
+  /** Newest first. */
+  readonly events: readonly EndpointEvent[]
+}
+
+/** The instances of one variant in one generation. */
+interface VariantInside {
+  readonly variantName: string
+  readonly generation: number
+  readonly instances: readonly Omit<ObservedInstance, 'address'>[]
+  readonly startFailure: StartFailure | undefined
+}
+
+/**
+ * `GET /berth/endpoints/NAME?limit=N`: what DescribeEndpoint says, its instances, and its newest events.
+ *
+ * @throws BerthError `ValidationException`: no such endpoint.
+ */
+export async function describeEndpointInside(
+  name: string,
+  query: URLSearchParams,
+  { store, installation, fleetRuntime }: ControlDeps,
+): Promise<EndpointInside> {
+  const limit = integerParameter(query, 'limit', EVENT_LIMIT)
+  const endpoint = await store.findEndpoint(name)
+  if (endpoint === undefined) throw notFound(installation, 'endpoint', name)
+  const fleets = await fleetRuntime.observeFleets(endpoint.name)
+  return {
+    endpoint: JSON.parse(
+      encodeOperationOutput('DescribeEndpoint', endpointDescriptionOf(endpoint)),
+    ),
+    variants: fleets
+      .filter(({ endpointId }) => endpointId === endpoint.endpointId)
+      .toSorted((a, b) => a.generation - b.generation)
+      .map(variantOf),
+    events: await store.listEvents(endpoint.name, limit),
+  }
+}
+
+// Where an instance listens is nobody's business outside: it answers without a signature.
+function variantOf({
+  variantName,
+  generation,
+  instances,
+  startFailure,
+}: ObservedFleet): VariantInside {
+  return {
+    variantName,
+    generation,
+    instances: instances.map(({ address: _, ...instance }) => instance),
+    startFailure,
+  }
+}
