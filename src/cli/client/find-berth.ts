@@ -74,7 +74,7 @@ export function dataDirOf(options: { readonly dataDir?: string }): string {
 
 /** The record of the Berth that runs on a data directory; `undefined` when none does. */
 export function readPlatformRecord(paths: DataPaths): PlatformRecord | undefined {
-  const record = readJson(join(paths.run, 'platform.json'))
+  const record = readJson(paths.platformRecord)
   const url = textField(record, 'url')
   if (url === undefined) return undefined
   return {

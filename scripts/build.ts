@@ -1,0 +1,133 @@
+/**
+ * `npm run build`: bundles what is published into `dist/`, dependencies included.
+ *
+ * The package then needs nothing but a Node: no install script runs on the user's machine, which matters because the
+ * one of onnxruntime-node downloads GPU libraries from outside the registry and fails where that is refused, and
+ * because its settings cannot be given from inside a dependency. ONNX Runtime's CPU libraries are copied from the
+ * package instead. Development needs no build: Node runs `src/` as it is.
+ */
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import { build } from 'esbuild'
+import type { BuildOptions, Plugin } from 'esbuild'
+import { writeNotices } from './notices.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const DIST = join(ROOT, 'dist')
+
+// Programs that are started as processes or threads of their own. Their paths below dist/ are those below src/.
+const PROGRAMS = [
+  'src/cli/main.ts',
+  'src/main.ts',
+  'src/gateway/main.ts',
+  'src/modelserver/main.ts',
+  'src/modelserver/onnx/inference-worker.ts',
+  'examples/digits/quickstart.ts',
+]
+
+// Systems that `berth doctor` calls supported.
+const NATIVE_PLATFORMS = ['linux/x64', 'linux/arm64', 'darwin/arm64']
+const NATIVE_SOURCE = 'node_modules/onnxruntime-node/bin/napi-v6'
+
+// On macOS two names hold the same library; the binding is linked to the one without the full version.
+const UNUSED_LIBRARY = /\.\d+\.\d+\.\d+\.dylib$/
+
+// `require` for the CommonJS among the dependencies, and what import.meta.url becomes in our own modules.
+const BANNER = `
+import { createRequire as __createRequire } from 'node:module';
+const require = __createRequire(import.meta.url);
+const __moduleUrl = (path) => import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/') + 6) + path;
+`.trim()
+
+const OPTIONS = {
+  absWorkingDir: ROOT,
+  entryPoints: PROGRAMS.map((path) => ({ in: path, out: programName(path) })),
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  mainFields: ['module', 'main'],
+  conditions: ['node', 'import'],
+  chunkNames: 'chunks/[name]-[hash]',
+  banner: { js: BANNER },
+  keepNames: true,
+  legalComments: 'none',
+  sourcemap: 'linked',
+  sourcesContent: false,
+  metafile: true,
+  logLevel: 'warning',
+  plugins: [ownModuleUrls(), nativeOnnxRuntime()],
+} as const satisfies BuildOptions
+
+rmSync(DIST, { recursive: true, force: true })
+const { metafile } = await build({ ...OPTIONS, entryPoints: [...OPTIONS.entryPoints] })
+for (const platform of NATIVE_PLATFORMS) copyNative(platform)
+writeNotices(Object.keys(metafile.inputs), ROOT, join(DIST, 'THIRD-PARTY-NOTICES.txt'))
+
+const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0)
+process.stderr.write(
+  `dist/: ${Object.keys(metafile.outputs).length} files, ${(bytes / 1e6).toFixed(1)} MB\n`,
+)
+
+function programName(path: string): string {
+  return path.replace(/^src\//, '').replace(/\.ts$/, '')
+}
+
+/**
+ * Gives each of our modules the URL it would have if `dist/` mirrored `src/` file by file, whatever chunk it lands
+ * in, so that `new URL('./inference-worker.js', import.meta.url)` and walks to the package's folder stay right.
+ */
+function ownModuleUrls(): Plugin {
+  return {
+    name: 'own-module-urls',
+    setup(bundle) {
+      bundle.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const name = programName(relative(ROOT, path).split(sep).join('/'))
+        const source = readFileSync(path, 'utf8')
+        if (/\bimport\.meta\.(dirname|filename)\b/.test(source)) {
+          return { errors: [{ text: `${path}: use import.meta.url; the bundle has no other.` }] }
+        }
+        const contents = source.replaceAll('import.meta.url', `__moduleUrl('${name}.js')`)
+        return {
+          contents: `declare const __moduleUrl: (path: string) => string\n${contents}`,
+          loader: 'ts',
+        }
+      })
+    },
+  }
+}
+
+/** Points the loader of ONNX Runtime at the libraries in `dist/onnxruntime`. */
+function nativeOnnxRuntime(): Plugin {
+  const original =
+    'require(`../bin/napi-v6/${process.platform}/${process.arch}/onnxruntime_binding.node`)'
+  const replacement =
+    "require(require('node:url').fileURLToPath(__moduleUrl(`onnxruntime/${process.platform}/${process.arch}/onnxruntime_binding.node`)))"
+  return {
+    name: 'native-onnxruntime',
+    setup(bundle) {
+      bundle.onLoad({ filter: /onnxruntime-node[/\\]dist[/\\]binding\.js$/ }, ({ path }) => {
+        const source = readFileSync(path, 'utf8')
+        if (!source.includes(original)) {
+          return {
+            errors: [{ text: 'onnxruntime-node loads its library in a new way: look at it.' }],
+          }
+        }
+        return { contents: source.replace(original, () => replacement), loader: 'js' }
+      })
+    },
+  }
+}
+
+function copyNative(platform: string): void {
+  const from = join(ROOT, NATIVE_SOURCE, platform)
+  const to = join(DIST, 'onnxruntime', platform)
+  mkdirSync(to, { recursive: true })
+  for (const name of readdirSync(from)) {
+    // What the install script downloaded, if it ever ran here, is not part of the package.
+    if (UNUSED_LIBRARY.test(name) || name.includes('providers')) continue
+    copyFileSync(join(from, name), join(to, name))
+  }
+}
