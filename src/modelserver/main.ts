@@ -21,6 +21,8 @@ const IDLE_POLL_MS = 1000
 
 const nowMs = (): number => performance.now()
 const log = createLog((line) => process.stdout.write(line), Date.now)
+// Whoever reads the output may be killed before us; that must not end an instance that serves.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined)
 process.once('uncaughtException', (error) => exitWith(EXIT_CODES.bug, error.stack ?? error.message))
 await start().catch((error: unknown) => exitBecause(error))
 

@@ -22,7 +22,7 @@ for (const { given, model, oneRow, expected } of [
   { given: [], model: [], oneRow: false, expected: [] },
   { given: [4], model: [], oneRow: false, expected: [4] },
 ]) {
-  test(`[${given}] for [${model}]${oneRow ? ' bare' : ''} is ${expected && `[${expected}]`}`, () => {
+  test(`${JSON.stringify({ given, model, oneRow })} is ${JSON.stringify(expected)}`, () => {
     assert.deepEqual(fitDims(given, model, { canBeOneRow: oneRow }), expected)
   })
 }

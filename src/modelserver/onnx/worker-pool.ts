@@ -51,6 +51,7 @@ export class WorkerPool {
   readonly #waiting = new Set<Job>()
   #waitingBytes = 0
   #wasReady = false
+  #isClosed = false
   #whenQuiet: (() => void) | undefined
 
   constructor(options: WorkerPoolOptions) {
@@ -63,14 +64,17 @@ export class WorkerPool {
   }
 
   /**
-   * Starts no more threads and resolves when none is in native code: ending the process before would wait for
-   * the model to finish and then abort.
+   * Starts no more threads, waits until none is in native code, and ends them. Ending the process before would
+   * wait for the model to finish all the same, and then abort.
    */
-  close(): Promise<void> {
-    return new Promise((resolve) => {
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await new Promise<void>((resolve) => {
       this.#whenQuiet = resolve
       this.#resolveWhenQuiet()
     })
+    const workers = this.#seats.flatMap(({ worker }) => worker ?? [])
+    await Promise.all(workers.map((worker) => worker.terminate()))
   }
 
   /** Why no invocation can be served now, or `undefined` when a worker has the model. */
@@ -149,7 +153,7 @@ export class WorkerPool {
     seat.worker = worker
     worker.on('message', (message: FromWorker) => this.#receive(seat, message))
     worker.on('error', (error: Error) => (seat.lastWords = error.message))
-    worker.on('exit', (code) => this.#restart(seat, code))
+    worker.on('exit', (code) => this.#bury(seat, code))
   }
 
   #receive(seat: Seat, message: FromWorker): void {
@@ -163,8 +167,7 @@ export class WorkerPool {
         break
       case 'failed':
         seat.lastWords = message.message
-        if (!this.#wasReady)
-          this.#options.onStartFailure(new StartFailure(message.reason, message.message))
+        this.#failStart(new StartFailure(message.reason, message.message))
         break
       case 'reply':
         seat.deathCount = 0
@@ -176,30 +179,41 @@ export class WorkerPool {
     this.#resolveWhenQuiet()
   }
 
-  #restart(seat: Seat, code: number): void {
+  #bury(seat: Seat, code: number): void {
     const reason = seat.lastWords === '' ? `exit code ${code}` : seat.lastWords
     seat.lastWords = reason
     seat.worker = undefined
     seat.isReady = false
-    seat.deathCount += 1
     seat.job?.reject(new Rejection(500, `The inference worker died of this invocation: ${reason}.`))
     seat.job = undefined
-    const delayMs = Math.min(
-      RESTART_DELAY_MS_MIN * 2 ** (seat.deathCount - 1),
-      RESTART_DELAY_MS_MAX,
-    )
-    this.#options.log('error', 'inference worker died', { reason, delayMs })
+    const died = `the inference thread died while it loaded the model: ${reason}`
+    this.#failStart(new StartFailure('bug', died))
+    if (this.#isClosed) this.#resolveWhenQuiet()
+    else this.#restartLater(seat)
+  }
+
+  // A model that has never been loaded will not load the next time either.
+  #failStart(failure: StartFailure): void {
+    if (this.#wasReady || this.#isClosed) return
+    this.#isClosed = true
+    this.#options.onStartFailure(failure)
+  }
+
+  #restartLater(seat: Seat): void {
+    seat.deathCount += 1
+    const backOffMs = RESTART_DELAY_MS_MIN * 2 ** (seat.deathCount - 1)
+    const delayMs = Math.min(backOffMs, RESTART_DELAY_MS_MAX)
+    this.#options.log('error', 'inference worker died', { reason: seat.lastWords, delayMs })
     this.#failLineWithoutHope()
-    this.#resolveWhenQuiet()
     setTimeout(() => {
-      if (this.#whenQuiet === undefined) this.#startWorker(seat)
+      if (!this.#isClosed) this.#startWorker(seat)
     }, delayMs).unref()
   }
 
-  // With no thread left, waiting for one that may never load the model again would only hold the callers up.
+  // A thread that is loading may soon serve the line; with none left, waiting would only hold the callers up.
   #failLineWithoutHope(): void {
     const unready = this.unreadiness()
-    if (unready === undefined) return
+    if (unready === undefined || this.#seats.some(({ worker }) => worker !== undefined)) return
     for (const job of this.#waiting) {
       this.#leaveLine(job)
       job.reject(new Rejection(503, `No model to invoke: ${unready}.`))
