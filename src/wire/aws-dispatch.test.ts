@@ -132,6 +132,11 @@ describe('chooseDestination', () => {
       { kind: 'health', path: '/berth/health' },
     ],
     [
+      'a readiness probe',
+      { method: 'HEAD', target: '/berth/ready' },
+      { kind: 'health', path: '/berth/ready' },
+    ],
+    [
       'not quite a health probe',
       { method: 'GET', target: '/berth/healthy' },
       { kind: 'berth', path: '/berth/healthy' },

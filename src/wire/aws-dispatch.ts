@@ -136,8 +136,9 @@ function chooseRuntime(method: string, path: string): Destination | undefined {
   return notOffered('rest-json', 'sagemaker', RUNTIME_NOT_OFFERED_BY_TAIL[tail])
 }
 
+// The only routes that answer unsigned requests. A signed one is somebody's object in a bucket called `berth`.
 function isHealthPath(method: string, path: string): boolean {
-  return (method === 'GET' || method === 'HEAD') && /^\/berth\/health(?:\/|$)/.test(path)
+  return (method === 'GET' || method === 'HEAD') && /^\/berth\/(?:health|ready)$/.test(path)
 }
 
 function notOffered(
