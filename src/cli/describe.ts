@@ -1,7 +1,13 @@
 import { findBerth } from './client/find-berth.ts'
 import type { TargetOptions } from './client/find-berth.ts'
 import { parseEndpointReport, parsePlatformReport } from './client/reports.ts'
-import type { EndpointReport, PlatformReport, ProcessReport } from './client/reports.ts'
+import type {
+  EndpointReport,
+  FleetReport,
+  InstanceReport,
+  PlatformReport,
+  ProcessReport,
+} from './client/reports.ts'
 import { signedFetch } from './client/signed-fetch.ts'
 import { CliFailure } from './failure.ts'
 import type { ExitReason } from './exit-codes.ts'
@@ -45,80 +51,77 @@ function choosePath(name: string | undefined, options: DescribeOptions): string 
 
 function printEndpoint(endpoint: EndpointReport, terminal: Terminal, nowMs: number): void {
   const { style } = terminal
+  const { pending } = endpoint
   const age = (atMs: number | undefined): string =>
     atMs === undefined ? '-' : formatAge(nowMs - atMs)
-  const deployment =
-    endpoint.deployment === undefined
-      ? ''
-      : ` (${endpoint.deployment.kind} for ${age(endpoint.deployment.startedAtMs)})`
-  terminal.print(
-    `${style.bold(endpoint.endpointName)}  ${paintStatus(style, endpoint.status)}${deployment}`,
-  )
+  terminal.print(`${style.bold(endpoint.name)}  ${paintStatus(style, endpoint.status)}`)
   if (endpoint.failureReason !== undefined) terminal.print(style.red(endpoint.failureReason))
-  terminal.print(`arn      ${endpoint.endpointArn ?? '-'}`)
+  terminal.print(`arn      ${endpoint.arn ?? '-'}`)
   terminal.print(`config   ${endpoint.configName ?? '-'}`)
+  if (pending !== undefined) {
+    terminal.print(`coming   ${pending.configName}, for ${age(pending.startedAtMs)}`)
+  }
   terminal.print(
     `created  ${age(endpoint.createdAtMs)} ago, changed ${age(endpoint.modifiedAtMs)} ago`,
   )
-  terminal.print(`\n${style.bold('Variants')}`)
   const variantRows = endpoint.variants.map((variant) => [
     variant.variantName,
-    variant.modelName ?? '-',
-    variant.instanceType ?? '-',
     formatWish(variant.currentInstanceCount, variant.desiredInstanceCount),
     formatWish(variant.currentWeight, variant.desiredWeight),
   ])
-  terminal.print(formatTable(['NAME', 'MODEL', 'TYPE', 'INSTANCES', 'WEIGHT'], variantRows))
-  terminal.print(`\n${style.bold('Instances')}`)
-  const instanceRows = endpoint.instances.map((instance) => [
-    instance.instanceId,
-    instance.variantName ?? '-',
-    paintStatus(style, instance.state),
-    String(instance.pid ?? '-'),
-    age(instance.startedAtMs),
-    instance.reason ?? '',
-  ])
-  terminal.print(
-    formatTable(
-      ['ID', 'VARIANT', 'HEALTH', 'PID', 'AGE', ...reasonHeading(instanceRows)],
-      instanceRows,
-    ),
-  )
-  terminal.print(`\n${style.bold('Events')}, newest first`)
+  terminal.print(`\n${formatTable(['VARIANT', 'INSTANCES', 'WEIGHT'], variantRows)}`)
+  printInstances(endpoint.fleets, terminal, age)
+  terminal.print('')
   for (const event of endpoint.events.slice(0, EVENTS_SHOWN_MAX)) {
     terminal.print(`${age(event.atMs).padStart(4)} ago  ${style.cyan(event.kind)}  ${event.reason}`)
+  }
+  const hiddenCount = endpoint.events.length - EVENTS_SHOWN_MAX
+  if (hiddenCount > 0) terminal.print(`  … and ${hiddenCount} older events: --json`)
+}
+
+function printInstances(
+  fleets: readonly FleetReport[],
+  terminal: Terminal,
+  age: (atMs: number | undefined) => string,
+): void {
+  const rows = fleets.flatMap(({ variantName, generation, instances }) =>
+    instances.map((instance) => [
+      instance.instanceId,
+      `${variantName} (${generation ?? '?'})`,
+      paintStatus(terminal.style, instance.state),
+      String(instance.pid ?? '-'),
+      age(instance.startedAtMs),
+      instance.reason ?? '',
+    ]),
+  )
+  const reason = rows.some((row) => row.at(-1) !== '') ? ['REASON'] : []
+  const headings = ['INSTANCE', 'VARIANT (GENERATION)', 'HEALTH', 'PID', 'AGE', ...reason]
+  if (rows.length > 0) terminal.print(`\n${formatTable(headings, rows)}`)
+  for (const { variantName, startFailure } of fleets) {
+    if (startFailure === undefined) continue
+    terminal.print(terminal.style.red(`${variantName} does not start: ${startFailure}`))
   }
 }
 
 function printPlatform(platform: PlatformReport, terminal: Terminal): void {
-  const row = (role: string, process: ProcessReport): string[] => [
+  const row = (role: string, process: Omit<ProcessReport, 'version'>, version = '-'): string[] => [
     role,
     String(process.pid ?? '-'),
     process.memoryBytes === undefined ? '-' : formatBytes(process.memoryBytes),
     process.uptimeMs === undefined ? '-' : formatAge(process.uptimeMs),
-    process.version ?? '-',
+    version,
   ]
   terminal.print(`Berth ${platform.version ?? '?'} at ${platform.url ?? '?'}\n`)
-  const nowMs = Date.now()
   const rows = [
-    row('control', platform.control),
-    ...platform.gateways.map((gateway) => row('gateway', gateway)),
-    ...platform.instances.map((instance) =>
-      row(
-        `instance ${instance.endpointName ?? '?'}/${instance.variantName ?? '?'} ${instance.state}`,
-        {
-          ...instance,
-          uptimeMs: instance.startedAtMs === undefined ? undefined : nowMs - instance.startedAtMs,
-          version: undefined,
-        },
-      ),
-    ),
+    row('control', platform.control, platform.control.version),
+    ...platform.gateways.map((gateway) => row('gateway', gateway, gateway.version)),
+    ...platform.instances.map((instance) => row(describeRole(instance), instance)),
   ]
   terminal.print(formatTable(['ROLE', 'PID', 'MEMORY', 'UPTIME', 'VERSION'], rows))
 }
 
-function reasonHeading(rows: readonly (readonly string[])[]): string[] {
-  return rows.some((row) => row.at(-1) !== '') ? ['REASON'] : []
+function describeRole({ endpointName, variantName, state }: InstanceReport): string {
+  return `instance of ${endpointName ?? '?'}/${variantName ?? '?'}, ${state}`
 }
 
 /** `2` when wish and fact agree, else `1 → 2`. */

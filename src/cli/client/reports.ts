@@ -1,36 +1,44 @@
 import { fieldOf, listField, numberField, textField } from '../json.ts'
 
-// What Berth's own routes answer. Read leniently: a member that a newer or older Berth lacks is shown as unknown.
+// What Berth's own routes answer. Read leniently: a member that another version lacks is shown as unknown.
 
-/** `GET /berth/endpoints/{name}` */
+/** `GET /berth/endpoints/NAME` */
 export interface EndpointReport {
-  readonly endpointName: string
-  readonly endpointArn: string | undefined
+  readonly name: string
+  readonly arn: string | undefined
   readonly status: string
   readonly failureReason: string | undefined
   readonly configName: string | undefined
   readonly createdAtMs: number | undefined
   readonly modifiedAtMs: number | undefined
-  readonly deployment:
-    { readonly kind: string; readonly startedAtMs: number | undefined } | undefined
+  readonly pending: { readonly configName: string; readonly startedAtMs: number } | undefined
+  /** Of the serving generation; of the coming one while nothing serves. */
   readonly variants: readonly VariantReport[]
-  readonly instances: readonly InstanceReport[]
+  /** Every variant of every generation that has instances or failed to start some. */
+  readonly fleets: readonly FleetReport[]
   /** Newest first. */
   readonly events: readonly EventReport[]
 }
 
-/** One variant of the serving, or the coming, generation. */
+/** Counts and weights of one variant. */
 export interface VariantReport {
   readonly variantName: string
-  readonly modelName: string | undefined
-  readonly instanceType: string | undefined
   readonly currentInstanceCount: number | undefined
   readonly desiredInstanceCount: number | undefined
   readonly currentWeight: number | undefined
   readonly desiredWeight: number | undefined
 }
 
-/** One instance, of an endpoint or of all. */
+/** The instances of one variant in one generation. */
+export interface FleetReport {
+  readonly variantName: string
+  readonly generation: number | undefined
+  readonly instances: readonly InstanceReport[]
+  /** Why instances do not start. */
+  readonly startFailure: string | undefined
+}
+
+/** One instance. */
 export interface InstanceReport {
   readonly instanceId: string
   readonly endpointName: string | undefined
@@ -38,8 +46,9 @@ export interface InstanceReport {
   readonly state: string
   readonly reason: string | undefined
   readonly pid: number | undefined
-  readonly memoryBytes: number | undefined
   readonly startedAtMs: number | undefined
+  readonly memoryBytes: number | undefined
+  readonly uptimeMs: number | undefined
 }
 
 /** Something that happened to an endpoint. */
@@ -66,24 +75,27 @@ export interface ProcessReport {
   readonly version: string | undefined
 }
 
-/** Reads the answer of `GET /berth/endpoints/{name}`. */
+/** Reads the answer of `GET /berth/endpoints/NAME`: DescribeEndpoint's, with instances and events beside it. */
 export function parseEndpointReport(json: unknown): EndpointReport {
-  const deployment = fieldOf(json, 'deployment')
-  const kind = textField(deployment, 'kind')
+  const endpoint = fieldOf(json, 'endpoint')
+  const pending = fieldOf(endpoint, 'PendingDeploymentSummary')
+  const pendingConfigName = textField(pending, 'EndpointConfigName')
+  const serving = listField(endpoint, 'ProductionVariants')
+  const variants = serving.length > 0 ? serving : listField(pending, 'ProductionVariants')
   return {
-    endpointName: textField(json, 'endpointName') ?? '?',
-    endpointArn: textField(json, 'endpointArn'),
-    status: textField(json, 'status') ?? '?',
-    failureReason: textField(json, 'failureReason'),
-    configName: textField(json, 'configName'),
-    createdAtMs: numberField(json, 'createdAtMs'),
-    modifiedAtMs: numberField(json, 'modifiedAtMs'),
-    deployment:
-      kind === undefined
+    name: textField(endpoint, 'EndpointName') ?? '?',
+    arn: textField(endpoint, 'EndpointArn'),
+    status: textField(endpoint, 'EndpointStatus') ?? '?',
+    failureReason: textField(endpoint, 'FailureReason'),
+    configName: textField(endpoint, 'EndpointConfigName'),
+    createdAtMs: timeField(endpoint, 'CreationTime'),
+    modifiedAtMs: timeField(endpoint, 'LastModifiedTime'),
+    pending:
+      pendingConfigName === undefined
         ? undefined
-        : { kind, startedAtMs: numberField(deployment, 'startedAtMs') },
-    variants: listField(json, 'variants').map(parseVariant),
-    instances: listField(json, 'instances').map(parseInstance),
+        : { configName: pendingConfigName, startedAtMs: timeField(pending, 'StartTime') ?? 0 },
+    variants: variants.map(parseVariant),
+    fleets: listField(json, 'variants').map(parseFleet),
     events: listField(json, 'events').map(parseEvent),
   }
 }
@@ -101,13 +113,20 @@ export function parsePlatformReport(json: unknown): PlatformReport {
 
 function parseVariant(json: unknown): VariantReport {
   return {
+    variantName: textField(json, 'VariantName') ?? '?',
+    currentInstanceCount: numberField(json, 'CurrentInstanceCount'),
+    desiredInstanceCount: numberField(json, 'DesiredInstanceCount'),
+    currentWeight: numberField(json, 'CurrentWeight'),
+    desiredWeight: numberField(json, 'DesiredWeight'),
+  }
+}
+
+function parseFleet(json: unknown): FleetReport {
+  return {
     variantName: textField(json, 'variantName') ?? '?',
-    modelName: textField(json, 'modelName'),
-    instanceType: textField(json, 'instanceType'),
-    currentInstanceCount: numberField(json, 'currentInstanceCount'),
-    desiredInstanceCount: numberField(json, 'desiredInstanceCount'),
-    currentWeight: numberField(json, 'currentWeight'),
-    desiredWeight: numberField(json, 'desiredWeight'),
+    generation: numberField(json, 'generation'),
+    instances: listField(json, 'instances').map(parseInstance),
+    startFailure: textField(fieldOf(json, 'startFailure'), 'reason'),
   }
 }
 
@@ -119,8 +138,9 @@ function parseInstance(json: unknown): InstanceReport {
     state: textField(json, 'state') ?? '?',
     reason: textField(json, 'reason'),
     pid: numberField(json, 'pid'),
-    memoryBytes: numberField(json, 'memoryBytes'),
     startedAtMs: numberField(json, 'startedAtMs'),
+    memoryBytes: numberField(json, 'memoryBytes'),
+    uptimeMs: numberField(json, 'uptimeMs'),
   }
 }
 
@@ -139,4 +159,10 @@ function parseProcess(json: unknown): ProcessReport {
     uptimeMs: numberField(json, 'uptimeMs'),
     version: textField(json, 'version'),
   }
+}
+
+// AWS JSON has times in seconds.
+function timeField(json: unknown, name: string): number | undefined {
+  const seconds = numberField(json, name)
+  return seconds === undefined ? undefined : seconds * 1000
 }
