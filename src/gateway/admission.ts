@@ -74,7 +74,7 @@ export class Admission {
    */
   enter(request: SlotRequest): Promise<Slot> {
     const { endpointName, variantName, avoidInstanceId, signal } = request
-    if (signal.aborted) return Promise.reject(signal.reason)
+    if (signal.aborted) return Promise.reject(endOf(request))
     const lane = this.#laneByVariant.get(laneKey(endpointName, variantName))
     if (lane === undefined) return Promise.reject(variantRemoved(request))
     const { waitingMax, clock } = this.#options
@@ -187,8 +187,7 @@ export class Admission {
     }
     const abandon = (): void => {
       lane.leave(waiter)
-      const { reason } = request.signal
-      reject(reason instanceof DeadlinePassed ? noSlotInTime(request) : reason)
+      reject(endOf(request))
     }
     lane.join(waiter)
     request.signal.addEventListener('abort', abandon, { once: true })
@@ -213,6 +212,11 @@ export class Admission {
 
 function laneKey(endpointName: string, variantName: string): string {
   return `${endpointName}/${variantName}`
+}
+
+function endOf(request: SlotRequest): unknown {
+  const { reason }: { readonly reason: unknown } = request.signal
+  return reason instanceof DeadlinePassed ? noSlotInTime(request) : reason
 }
 
 type Names = Pick<SlotRequest, 'endpointName' | 'variantName'>

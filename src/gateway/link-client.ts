@@ -25,8 +25,8 @@ export interface LinkClientOptions {
   readonly identity: GatewayIdentity
   readonly clock: Clock
   readonly log: Log
-  /** Applies a change; says whether instances left, which is reported at once. */
-  readonly apply: (message: ControlMessage) => { readonly leftInstanceIds: readonly string[] }
+  /** Applies a change; it is reported at once that this was done. */
+  readonly apply: (message: ControlMessage) => void
   /** The state to report; `routeVersion` is added here. */
   readonly report: () => Omit<GatewayReport, 'routeVersion'>
   /** Called before the first report on each connection. */
@@ -84,11 +84,11 @@ export class LinkClient {
     socket.write(encodeLinkMessage({ kind: 'observation', ...observation }))
   }
 
-  /** Reports in this turn of the event loop; several calls in one turn make one report. */
+  /** Reports at the end of this turn of the event loop; several calls in one turn make one report. */
   reportSoon(): void {
     if (this.#isReportDue) return
     this.#isReportDue = true
-    queueMicrotask(() => this.reportNow())
+    setImmediate(() => this.reportNow())
   }
 
   reportNow(): void {
@@ -149,8 +149,8 @@ export class LinkClient {
   }
 
   #apply(message: ControlMessage): void {
-    const { leftInstanceIds } = this.#options.apply(message)
+    this.#options.apply(message)
     this.#routeVersion = message.version
-    if (message.kind === 'snapshot' || leftInstanceIds.length > 0) this.reportSoon()
+    this.reportSoon()
   }
 }

@@ -7,12 +7,6 @@ export type RouteListener = (
   next: EndpointRoute | undefined,
 ) => void
 
-/** What a change of the table did. */
-export interface AppliedChange {
-  /** Instances that no route names any more. */
-  readonly leftInstanceIds: readonly string[]
-}
-
 /** Every endpoint this gateway serves, in memory: no look-up leaves the process while an invocation waits. */
 export class RouteTable {
   readonly #routeByEndpoint = new Map<string, EndpointRoute>()
@@ -32,39 +26,32 @@ export class RouteTable {
   }
 
   /** Takes over a message from control. */
-  apply(message: ControlMessage): AppliedChange {
+  apply(message: ControlMessage): void {
     switch (message.kind) {
       case 'snapshot':
-        return this.applySnapshot(message)
+        this.applySnapshot(message)
+        break
       case 'put':
-        return this.#replace(message.route.endpointName, message.route)
+        this.#replace(message.route.endpointName, message.route)
+        break
       case 'remove':
-        return this.#replace(message.endpointName, undefined)
+        this.#replace(message.endpointName, undefined)
+        break
     }
   }
 
   /** Replaces the whole table. */
-  applySnapshot({ routes }: Pick<RouteSnapshot, 'routes'>): AppliedChange {
+  applySnapshot({ routes }: Pick<RouteSnapshot, 'routes'>): void {
     const next = new Map(routes.map((route) => [route.endpointName, route]))
-    const names = new Set([...this.#routeByEndpoint.keys(), ...next.keys()])
-    const leftInstanceIds: string[] = []
-    for (const name of names) {
-      leftInstanceIds.push(...this.#replace(name, next.get(name)).leftInstanceIds)
+    for (const name of new Set([...this.#routeByEndpoint.keys(), ...next.keys()])) {
+      this.#replace(name, next.get(name))
     }
-    return { leftInstanceIds }
   }
 
-  #replace(endpointName: string, next: EndpointRoute | undefined): AppliedChange {
+  #replace(endpointName: string, next: EndpointRoute | undefined): void {
     const previous = this.#routeByEndpoint.get(endpointName)
     if (next === undefined) this.#routeByEndpoint.delete(endpointName)
     else this.#routeByEndpoint.set(endpointName, next)
     this.#listener(previous, next)
-    const kept = new Set(instanceIdsOf(next))
-    return { leftInstanceIds: instanceIdsOf(previous).filter((id) => !kept.has(id)) }
   }
-}
-
-function instanceIdsOf(route: EndpointRoute | undefined): readonly string[] {
-  if (route === undefined) return []
-  return route.variants.flatMap((variant) => variant.instances.map(({ instanceId }) => instanceId))
 }

@@ -1,10 +1,11 @@
+import { ERRORS, isBerthError } from '../domain/errors.ts'
+import { ClientGone } from './deadline.ts'
 import type { InvocationCounters, VariantCounters } from '../wire/link.ts'
 
 /** One finished invocation. */
 export interface InvocationRecord {
   readonly endpointName: string
-  /** Undefined when it ended before a variant was chosen. */
-  readonly variantName: string | undefined
+  readonly variantName: string
   /** Which error metric counts it. */
   readonly failed: '4xx' | '5xx' | undefined
   readonly modelLatencyMicros: number
@@ -20,14 +21,49 @@ interface VariantEntry {
   hasChanged: boolean
 }
 
+/** Measures one invocation; disposing of it counts it. */
+export interface InvocationMeter extends Disposable {
+  /** Measures the time an instance has the invocation, until disposed of. */
+  startAttempt(): Disposable
+  recordFailure(failed: '4xx' | '5xx'): void
+  recordError(error: unknown): void
+}
+
 /** Counts invocations since the start of the process, in all and for each variant. */
 export class InvocationStats {
   readonly #totals = noCounts()
   readonly #entryByVariant = new Map<string, VariantEntry>()
 
+  /** Begins to measure an invocation. */
+  start(endpointName: string, variantName: string): InvocationMeter {
+    const startedAtMs = performance.now()
+    let modelLatencyMs = 0
+    let failed: '4xx' | '5xx' | undefined
+    return {
+      startAttempt: () => {
+        const attemptAtMs = performance.now()
+        return {
+          [Symbol.dispose]: () => {
+            modelLatencyMs += performance.now() - attemptAtMs
+          },
+        }
+      },
+      recordFailure: (kind) => {
+        failed = kind
+      },
+      recordError: (error) => {
+        failed = classify(error)
+      },
+      [Symbol.dispose]: () => {
+        const modelLatencyMicros = Math.round(modelLatencyMs * 1000)
+        const totalMicros = Math.round((performance.now() - startedAtMs) * 1000)
+        this.record({ endpointName, variantName, failed, modelLatencyMicros, totalMicros })
+      },
+    }
+  }
+
   record(record: InvocationRecord): void {
     count(this.#totals, record)
-    if (record.variantName === undefined) return
     const entry = this.#findOrAdd(record.endpointName, record.variantName)
     count(entry.counters, record)
     entry.hasChanged = true
@@ -69,6 +105,15 @@ export class InvocationStats {
     this.#entryByVariant.set(key, entry)
     return entry
   }
+}
+
+// A model's own status counts under that status, whatever the client sees. Source: data-plane reference §2.5.
+function classify(error: unknown): '4xx' | '5xx' {
+  if (error instanceof ClientGone) return '4xx'
+  if (!isBerthError(error)) return '5xx'
+  const original = error.members['OriginalStatusCode']
+  const status = typeof original === 'number' ? original : ERRORS[error.code].httpStatus
+  return status >= 300 && status < 500 ? '4xx' : '5xx'
 }
 
 function noCounts(): MutableCounters {

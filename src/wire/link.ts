@@ -3,7 +3,7 @@ import type { EndpointRoute } from '../domain/routes.ts'
 /*
  * The link between control and its gateways: one JSON object a line, both ways, over a Unix socket.
  *
- *   gateway → control   hello, then a report a second and one at once whenever an instance left the routes
+ *   gateway → control   hello, then a report a second and one at once after each change of the routes
  *   control → gateway   the snapshot of all routes, then one change after the other
  *
  * Both ends are of the same installation but may be of two versions of Berth while it is upgraded: unknown kinds and

@@ -134,6 +134,12 @@ export class GatewayLink implements Gateways {
     return true
   }
 
+  /** Whether every connected gateway has applied every change so far. */
+  hasSettled(): boolean {
+    const sessions = [...this.#sessionByGateway.values()]
+    return sessions.every(({ routeVersion }) => routeVersion >= this.#ledger.version)
+  }
+
   listGateways(): readonly ConnectedGateway[] {
     return [...this.#sessionByGateway.values()].map(({ identity, connectedAtMs, report }) => ({
       ...identity,

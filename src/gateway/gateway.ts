@@ -1,0 +1,223 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import { join } from 'node:path'
+
+import type { DataPaths } from '../platform/data-paths.ts'
+import type { Log } from '../platform/log.ts'
+import { findProcess, findResidentBytes } from '../platform/process-identity.ts'
+import type { Clock } from '../ports/clock.ts'
+import { encodeGatewayRecord, parseRouteSnapshot } from '../wire/link.ts'
+import type { GatewayReport } from '../wire/link.ts'
+import { Admission } from './admission.ts'
+import { Authenticator } from './authenticate.ts'
+import { BodyBudget } from './body.ts'
+import { Connections } from './connections.ts'
+import type { Credentials } from './credentials.ts'
+import type { GatewayLimits } from './limits.ts'
+import { LinkClient } from './link-client.ts'
+import { RouteTable } from './route-table.ts'
+import { createGatewayServer } from './server.ts'
+import { InvocationStats } from './stats.ts'
+
+const ORPHAN_POLL_MS = 1_000
+
+/** What a gateway is made of. */
+export interface GatewayOptions {
+  readonly gatewayId: string
+  readonly paths: DataPaths
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+  /** Whether other gateways listen on the same port. */
+  readonly reusePort: boolean
+  readonly programVersion: string
+  readonly credentials: Credentials
+  readonly limits: GatewayLimits
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Log
+}
+
+/**
+ * One data-plane process: the public port, the route table, the link to control.
+ *
+ * It serves from the route snapshot on disk from its first moment and goes on serving while control is away.
+ */
+export class Gateway {
+  readonly #options: GatewayOptions
+  readonly #stats = new InvocationStats()
+  readonly #admission: Admission
+  readonly #connections: Connections
+  readonly #routes: RouteTable
+  readonly #budget: BodyBudget
+  readonly #server: Server
+  readonly #running = new AbortController()
+  readonly #orphaned = Promise.withResolvers<void>()
+  #link: LinkClient | undefined
+  #knowsRoutes = false
+  #isStopping = false
+  #port = 0
+  #connectionCount = 0
+
+  constructor(options: GatewayOptions) {
+    const { limits, clock, random, credentials, log, paths } = options
+    this.#options = options
+    this.#admission = new Admission({
+      ...limits,
+      clock,
+      random,
+      onInstanceFree: () => this.#link?.reportSoon(),
+    })
+    this.#connections = new Connections(limits.slotsPerInstance)
+    this.#budget = new BodyBudget(limits.bufferedBytesMax)
+    this.#routes = new RouteTable((previous, next) => {
+      this.#admission.applyRoute(previous, next)
+      this.#connections.applyRoute(previous, next)
+      if (previous !== undefined && next === undefined) {
+        this.#stats.forgetEndpoint(previous.endpointName)
+      }
+    })
+    this.#server = createGatewayServer({
+      findEndpoint: (endpointName) => this.#routes.find(endpointName),
+      admission: this.#admission,
+      connections: this.#connections,
+      stats: this.#stats,
+      budget: this.#budget,
+      authenticator: new Authenticator(credentials, clock),
+      at: credentials,
+      limits,
+      clock,
+      random,
+      log,
+      controlSocket: paths.controlSocket,
+      observe: (observation) => this.#link?.observe(observation),
+      isReady: () => this.#knowsRoutes && !this.#isStopping,
+      isStopping: () => this.#isStopping,
+    })
+    this.#server.on('connection', (socket) => {
+      this.#connectionCount += 1
+      socket.once('close', () => {
+        this.#connectionCount -= 1
+      })
+    })
+  }
+
+  /** The port it listens on. */
+  get port(): number {
+    return this.#port
+  }
+
+  /** Resolves when control has been away for longer than `orphanGraceMs`. */
+  get orphaned(): Promise<void> {
+    return this.#orphaned.promise
+  }
+
+  /** Serves from the snapshot on disk, then connects to control. */
+  async start(): Promise<void> {
+    this.#loadSnapshot()
+    this.#port = await this.#listen()
+    this.#writeRecord()
+    this.#link = this.#createLink()
+    const { signal } = this.#running
+    void this.#link.run(signal)
+    void this.#link.runReports(signal)
+    if (this.#options.limits.orphanGraceMs > 0) void this.#watchControl(this.#link, signal)
+    this.#options.log.info({ port: this.#port, endpointCount: this.#routes.endpointCount }, 'ready')
+  }
+
+  /** Stops accepting, finishes what is outstanding within `drainTimeoutMs`, then drops the rest. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    const drained = Promise.withResolvers<void>()
+    this.#server.close(() => drained.resolve())
+    const idle = setInterval(() => this.#server.closeIdleConnections(), 50)
+    const deadline = setTimeout(() => {
+      this.#options.log.warn({ ...this.#admission.outstandingByInstance() }, 'drain timed out')
+      this.#server.closeAllConnections()
+    }, this.#options.limits.drainTimeoutMs)
+    await drained.promise
+    clearInterval(idle)
+    clearTimeout(deadline)
+    this.#link?.reportNow()
+    this.#running.abort()
+    this.#admission.close()
+    await this.#connections.destroy()
+    rmSync(this.#recordFile(), { force: true })
+  }
+
+  /** What it has outstanding and has done so far. */
+  stats(): Omit<GatewayReport, 'routeVersion'> {
+    return {
+      outstandingByInstance: this.#admission.outstandingByInstance(),
+      totals: {
+        ...this.#stats.totals(),
+        connectionCount: this.#connectionCount,
+        waitingCount: this.#admission.waitingCount,
+        bufferedBytes: this.#budget.heldBytes,
+        residentBytes: findResidentBytes(process.pid) ?? process.memoryUsage.rss(),
+      },
+      variants: this.#stats.takeChanged(),
+    }
+  }
+  #loadSnapshot(): void {
+    try {
+      const snapshot = parseRouteSnapshot(readFileSync(this.#options.paths.routeSnapshot, 'utf8'))
+      if (snapshot === undefined) return
+      this.#routes.applySnapshot(snapshot)
+      this.#knowsRoutes = true
+    } catch {
+      // None yet: a first start. Control sends the table.
+    }
+  }
+
+  async #listen(): Promise<number> {
+    const { host, port, reusePort } = this.#options
+    const listening = Promise.withResolvers<void>()
+    this.#server.once('error', listening.reject)
+    this.#server.listen({ host, port, reusePort }, listening.resolve)
+    await listening.promise
+    this.#server.removeListener('error', listening.reject)
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address.port : port
+  }
+
+  #createLink(): LinkClient {
+    const { gatewayId, host, programVersion, paths, clock, log } = this.#options
+    return new LinkClient({
+      socketPath: paths.linkSocket,
+      identity: { gatewayId, pid: process.pid, host, port: this.#port, programVersion },
+      clock,
+      log,
+      apply: (message) => {
+        this.#knowsRoutes = true
+        return this.#routes.apply(message)
+      },
+      report: () => this.stats(),
+      onConnect: () => this.#stats.markAllChanged(),
+    })
+  }
+
+  #recordFile(): string {
+    return join(this.#options.paths.gateways, `${this.#options.gatewayId}.json`)
+  }
+
+  #writeRecord(): void {
+    const { gatewayId, host, programVersion } = this.#options
+    const startToken = findProcess(process.pid)?.startToken ?? ''
+    const identity = { gatewayId, pid: process.pid, host, port: this.#port, programVersion }
+    const text = encodeGatewayRecord({ ...identity, startToken })
+    writeFileSync(this.#recordFile(), text, { mode: 0o600 })
+  }
+
+  async #watchControl(link: LinkClient, signal: AbortSignal): Promise<void> {
+    const { clock, limits, log } = this.#options
+    while (!signal.aborted) {
+      await clock.sleep(ORPHAN_POLL_MS, signal).catch(() => undefined)
+      const awayMs = link.awayMs()
+      if (awayMs < limits.orphanGraceMs) continue
+      log.warn({ awayMs }, 'control did not come back')
+      this.#orphaned.resolve()
+      return
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import type { ServerResponse } from 'node:http'
+
+import { decideRetry } from '../domain/admission.ts'
+import type { Installation } from '../domain/arn.ts'
+import { chooseVariant } from '../domain/choose.ts'
+import { BerthError } from '../domain/errors.ts'
+import type { EndpointRoute, VariantRoute } from '../domain/routes.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { InstanceObservation } from '../wire/link.ts'
+import { modelError } from '../wire/model-error.ts'
+import type { ContainerFailure } from '../wire/model-error.ts'
+import { containerHeaders } from '../wire/runtime-request.ts'
+import type { InvocationHead } from '../wire/runtime-request.ts'
+import { noInstance } from './admission.ts'
+import type { Admission } from './admission.ts'
+import type { Connections } from './connections.ts'
+import { ClientGone } from './deadline.ts'
+import type { Deadline } from './deadline.ts'
+import { forward } from './forward.ts'
+import type { ForwardOutcome } from './forward.ts'
+import type { GatewayLimits } from './limits.ts'
+import { StreamReply, WholeReply } from './reply.ts'
+import type { Reply } from './reply.ts'
+import type { InvocationMeter, InvocationStats } from './stats.ts'
+import { refuseUnsupported } from './unsupported.ts'
+
+/** One authenticated invocation, body and all. */
+export interface Invocation {
+  readonly head: InvocationHead
+  readonly body: Buffer
+  readonly requestId: string
+  readonly deadline: Deadline
+}
+
+/** What serving an invocation takes from its surroundings. */
+export interface InvokeDeps {
+  readonly findEndpoint: (endpointName: string) => EndpointRoute | undefined
+  readonly admission: Admission
+  readonly connections: Connections
+  readonly stats: InvocationStats
+  readonly limits: GatewayLimits
+  readonly at: Installation
+  readonly clock: Clock
+  readonly random: () => number
+  readonly observe: (observation: InstanceObservation) => void
+}
+
+/**
+ * Serves one invocation: find the endpoint, choose a variant, wait for a slot, forward.
+ *
+ * @throws BerthError `ValidationError`: no such endpoint or target variant, or a header that it does not support.
+ * @throws BerthError `ServiceUnavailable`: no instance is healthy, or the waiting line is full.
+ * @throws BerthError `ModelError`: the container failed.
+ * @throws ClientGone when nobody waits for the answer any more.
+ */
+export async function invoke(
+  invocation: Invocation,
+  response: ServerResponse,
+  deps: InvokeDeps,
+): Promise<void> {
+  const { head, requestId } = invocation
+  const endpoint = deps.findEndpoint(head.endpointName)
+  if (endpoint === undefined) throw endpointNotFound(head.endpointName, deps.at)
+  refuseUnsupported(head)
+  const variant = chooseVariant(endpoint.variants, head.targetVariant, deps.random())
+  if (variant === undefined) throw noVariant(head)
+
+  using meter = deps.stats.start(head.endpointName, variant.variantName)
+  const names = { requestId, variantName: variant.variantName }
+  const reply =
+    head.operation === 'InvokeEndpoint'
+      ? new WholeReply(response, names)
+      : new StreamReply(response, names)
+  try {
+    const outcome = await forwardToOneOf(variant, { invocation, reply, meter, deps })
+    throwFailure(outcome, { head, variant, at: deps.at })
+    if (outcome.kind === 'broken-off') meter.recordFailure('5xx')
+  } catch (error) {
+    meter.recordError(error)
+    throw error
+  }
+}
+
+interface Passage {
+  readonly invocation: Invocation
+  readonly reply: Reply
+  readonly meter: InvocationMeter
+  readonly deps: InvokeDeps
+}
+
+// Tries instances until one begins to answer. An attempt may be repeated only while no byte of a reply has come.
+async function forwardToOneOf(variant: VariantRoute, passage: Passage): Promise<ForwardOutcome> {
+  const { invocation, reply, meter, deps } = passage
+  const { endpointName } = invocation.head
+  const { variantName } = variant
+  const request = containerRequest(invocation, deps.limits)
+  const { signal } = invocation.deadline
+  const firstAttemptAtMs = deps.clock.nowMs()
+  let resetCount = 0
+  let avoidInstanceId: string | undefined
+  for (;;) {
+    using slot = await deps.admission.enter({ endpointName, variantName, avoidInstanceId, signal })
+    using _attempt = meter.startAttempt()
+    const pool = deps.connections.find(slot.instance)
+    const outcome = await forward(pool, request, reply, invocation.deadline)
+    if (outcome.kind !== 'refused' && outcome.kind !== 'reset') return outcome
+
+    avoidInstanceId = slot.instance.instanceId
+    if (outcome.kind === 'reset') resetCount += 1
+    else {
+      deps.admission.recordRefusal(avoidInstanceId)
+      const observed = { observed: 'connection-refused', detail: outcome.detail } as const
+      deps.observe({ endpointName, instanceId: avoidInstanceId, ...observed })
+    }
+    const nowMs = deps.clock.nowMs()
+    const { unreadyWaitMs } = deps.limits
+    const history = { failed: outcome.kind, resetCount, firstAttemptAtMs, nowMs, unreadyWaitMs }
+    const verdict = decideRetry(history)
+    if (verdict === 'model-error') return { kind: 'broken', detail: outcome.detail }
+    if (verdict === 'unavailable') throw noInstance({ endpointName, variantName })
+  }
+}
+
+function containerRequest({ head, body, requestId }: Invocation, limits: GatewayLimits) {
+  const isStream = head.operation === 'InvokeEndpointWithResponseStream'
+  return {
+    headers: containerHeaders(head, requestId),
+    body,
+    replyBytesMax: isStream ? Number.POSITIVE_INFINITY : limits.bodyBytesMax,
+    streamTimeoutMs: isStream ? limits.streamTimeoutMs : undefined,
+  }
+}
+
+interface Place {
+  readonly head: InvocationHead
+  readonly variant: VariantRoute
+  readonly at: Installation
+}
+
+// Source: data-plane reference §2.5.
+function throwFailure(outcome: ForwardOutcome, place: Place): void {
+  switch (outcome.kind) {
+    case 'replied':
+    case 'broken-off':
+      return
+    case 'refused-by-model': {
+      const { statusCode: status, body } = outcome
+      if (body === undefined) throw failed({ kind: 'status-without-body', status }, place)
+      throw failed({ kind: 'status', status, body: body.toString('utf8') }, place)
+    }
+    case 'reply-too-large':
+      throw failed({ kind: 'status-without-body', status: outcome.statusCode }, place)
+    case 'timed-out':
+      throw failed({ kind: 'timed-out' }, place)
+    case 'broken':
+    case 'refused':
+    case 'reset':
+      throw failed({ kind: 'broken' }, place)
+    case 'client-gone':
+      throw new ClientGone()
+  }
+}
+
+function failed(failure: ContainerFailure, { head, variant, at }: Place): BerthError {
+  const { endpointName } = head
+  const containerName = variant.containerHostname
+  const { region, accountId } = at
+  return modelError(failure, { region, accountId, endpointName, containerName })
+}
+
+// Source: data-plane reference §2.6.
+function endpointNotFound(endpointName: string, { accountId }: Installation): BerthError {
+  const what = `Endpoint ${endpointName} of account ${accountId} not found.`
+  return new BerthError('ValidationError', what)
+}
+
+function noVariant({ endpointName, targetVariant }: InvocationHead): BerthError {
+  if (targetVariant === undefined) {
+    const what = `No variant of endpoint ${endpointName} takes traffic: all weights are 0.`
+    return new BerthError('ServiceUnavailable', `${what} Name one as target variant.`)
+  }
+  return new BerthError(
+    'ValidationError',
+    `Endpoint ${endpointName} has no variant ${targetVariant}.`,
+  )
+}

@@ -1,0 +1,153 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+
+import { encodeModelStreamError, encodePayloadPart } from '../wire/event-stream.ts'
+import { invocationHeaders, streamHeaders } from '../wire/runtime-response.ts'
+import type { InvocationReply } from '../wire/runtime-response.ts'
+
+// Replies up to this size are sent in one piece with their length, and a container that breaks off before it is
+// reached still becomes a ModelError. Larger ones pass through as they come.
+const COLLECTED_BYTES_MAX = 64 * 1024
+
+/** The head of a container's successful reply. */
+export interface ContainerHead {
+  readonly statusCode: number
+  readonly headers: IncomingHttpHeaders
+}
+
+/** Where a container's successful reply goes. */
+export interface Reply {
+  /** Whether the client has seen a part of it, so that no other answer can be given. */
+  readonly isStarted: boolean
+  start(head: ContainerHead): void
+  /** @returns false when the client is slower than the container: pause until it has drained. */
+  write(chunk: Buffer): boolean
+  end(): void
+  /** Ends a reply that has started so that the client cannot take it for a whole one. */
+  breakOff(reason: 'timed-out' | 'broken'): void
+  /** Sets the one listener for "the client has caught up". */
+  onDrain(listener: () => void): void
+}
+
+/** What names the invocation in its reply. */
+export type ReplyNames = Pick<InvocationReply, 'requestId' | 'variantName'>
+
+/** The reply of InvokeEndpoint: status 200 whatever 2xx the container used. */
+export class WholeReply implements Reply {
+  readonly #response: ServerResponse
+  readonly #names: ReplyNames
+  #headers: Record<string, string> = {}
+  #collected: Buffer[] = []
+  #collectedBytes = 0
+  #announcedLength: string | undefined
+
+  constructor(response: ServerResponse, names: ReplyNames) {
+    this.#response = response
+    this.#names = names
+  }
+
+  get isStarted(): boolean {
+    return this.#response.headersSent
+  }
+
+  start({ headers }: ContainerHead): void {
+    this.#headers = { ...invocationHeaders({ ...this.#names, ...ownHeaders(headers) }) }
+    this.#announcedLength = headers['content-length']
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.isStarted) return this.#response.write(chunk)
+    this.#collected.push(chunk)
+    this.#collectedBytes += chunk.length
+    if (this.#collectedBytes <= COLLECTED_BYTES_MAX) return true
+    if (this.#announcedLength !== undefined) {
+      this.#headers['Content-Length'] = this.#announcedLength
+    }
+    this.#response.writeHead(200, this.#headers)
+    return this.#response.write(this.#takeCollected())
+  }
+
+  end(): void {
+    if (this.isStarted) {
+      this.#response.end()
+      return
+    }
+    this.#headers['Content-Length'] = String(this.#collectedBytes)
+    this.#response.writeHead(200, this.#headers)
+    this.#response.end(this.#takeCollected())
+  }
+
+  breakOff(): void {
+    this.#response.destroy()
+  }
+
+  onDrain(listener: () => void): void {
+    this.#response.removeAllListeners('drain')
+    this.#response.on('drain', listener)
+  }
+
+  #takeCollected(): Buffer {
+    const [first] = this.#collected
+    const collected =
+      this.#collected.length === 1 && first !== undefined ? first : Buffer.concat(this.#collected)
+    this.#collected = []
+    return collected
+  }
+}
+
+/** The reply of InvokeEndpointWithResponseStream: each chunk of the container becomes a frame at once. */
+export class StreamReply implements Reply {
+  readonly #response: ServerResponse
+  readonly #names: ReplyNames
+
+  constructor(response: ServerResponse, names: ReplyNames) {
+    this.#response = response
+    this.#names = names
+  }
+
+  get isStarted(): boolean {
+    return this.#response.headersSent
+  }
+
+  start({ headers }: ContainerHead): void {
+    this.#response.writeHead(200, streamHeaders({ ...this.#names, ...ownHeaders(headers) }))
+    this.#response.flushHeaders()
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#response.write(encodePayloadPart(chunk))
+  }
+
+  end(): void {
+    this.#response.end()
+  }
+
+  breakOff(reason: 'timed-out' | 'broken'): void {
+    const frame =
+      reason === 'timed-out'
+        ? encodeModelStreamError(
+            'ModelInvocationTimeExceeded',
+            'The model did not finish its response in time.',
+          )
+        : encodeModelStreamError(
+            'StreamBroken',
+            'The connection to the model container was lost before its response was complete.',
+          )
+    this.#response.end(frame)
+  }
+
+  onDrain(listener: () => void): void {
+    this.#response.removeAllListeners('drain')
+    this.#response.on('drain', listener)
+  }
+}
+
+// What of a container's headers reaches the client; wire/runtime-response.ts has the source.
+function ownHeaders(headers: IncomingHttpHeaders) {
+  const customAttributes = headers['x-amzn-sagemaker-custom-attributes']
+  return {
+    contentType: headers['content-type'],
+    customAttributes: Array.isArray(customAttributes)
+      ? customAttributes.join(', ')
+      : customAttributes,
+  }
+}

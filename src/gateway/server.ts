@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+import type { Log } from '../platform/log.ts'
+import type { ProtocolFamily } from '../wire/auth-errors.ts'
+import { chooseDestination } from '../wire/aws-dispatch.ts'
+import type { Destination } from '../wire/aws-dispatch.ts'
+import { isBerthError } from '../domain/errors.ts'
+import { answer, encodeFailure } from './answer.ts'
+import { AuthRefusal } from './authenticate.ts'
+import { ClientGone } from './deadline.ts'
+import { passOn } from './pass-on.ts'
+import { serveInvocation } from './serve-invocation.ts'
+import type { Incoming, RuntimeDestination, ServeInvocationDeps } from './serve-invocation.ts'
+import { refuseMalformed } from './malformed.ts'
+
+// Request line and headers together. AWS documents 16 KiB for the whole head of a REST request.
+const HEAD_BYTES_MAX = 16 * 1024
+// How soon a client that is too slow with its head is noticed after its time is up.
+const TIMEOUT_GRANULARITY_MS = 500
+
+/** What the server takes from its surroundings. */
+export interface ServerDeps extends ServeInvocationDeps {
+  readonly controlSocket: string
+  /** Whether new work should come here: routes are known and it is not stopping. */
+  readonly isReady: () => boolean
+  readonly isStopping: () => boolean
+  readonly log: Log
+}
+
+/**
+ * The public port: invocations are served here, health is answered here, everything else goes to control.
+ *
+ * Slow clients: the head must come within `headersTimeoutMs`, a body within `bodyTimeoutMs`. Node's strict parser
+ * refuses a message with two lengths, or with a length and chunks.
+ */
+export function createGatewayServer(deps: ServerDeps): Server {
+  const { limits, log } = deps
+  const responseBySocket = new WeakMap<Duplex, ServerResponse>()
+  const server = createServer({
+    maxHeaderSize: HEAD_BYTES_MAX,
+    headersTimeout: limits.headersTimeoutMs,
+    // The time for a body depends on the operation: an upload may take an hour.
+    requestTimeout: 0,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    connectionsCheckingInterval: TIMEOUT_GRANULARITY_MS,
+    noDelay: true,
+  })
+  const accept = (expectsContinue: boolean) => {
+    return (request: IncomingMessage, response: ServerResponse): void => {
+      responseBySocket.set(request.socket, response)
+      if (deps.isStopping()) response.shouldKeepAlive = false
+      void serve({ request, response, requestId: randomUUID(), expectsContinue }, deps)
+    }
+  }
+  server.maxConnections = limits.connectionsMax
+  server.on('request', accept(false))
+  server.on('checkContinue', accept(true))
+  server.on('clientError', (error, socket) => {
+    refuseMalformed(error, socket, responseBySocket.get(socket))
+  })
+  server.on('drop', () =>
+    log.debug({ connectionsMax: limits.connectionsMax }, 'connection dropped'),
+  )
+  return server
+}
+
+async function serve(incoming: Incoming, deps: ServerDeps): Promise<void> {
+  const { request, response, requestId } = incoming
+  const { method = '', url = '', rawHeaders } = request
+  const destination = chooseDestination({ method, rawTarget: url, rawHeaders })
+  try {
+    await serveDestination(incoming, destination, deps)
+  } catch (error) {
+    if (error instanceof ClientGone) {
+      response.destroy()
+      return
+    }
+    logFailure(error, requestId, deps.log)
+    answer(request, response, encodeFailure(familyOf(destination), error, requestId))
+  }
+}
+
+async function serveDestination(
+  incoming: Incoming,
+  destination: Destination,
+  deps: ServerDeps,
+): Promise<void> {
+  const { request, response } = incoming
+  if (isRuntime(destination)) await serveInvocation(incoming, destination, deps)
+  else if (isHealthRoute(request, destination)) answerHealth(incoming, destination.path, deps)
+  else {
+    const { controlSocket, clock, limits } = deps
+    await passOn(request, response, { controlSocket, clock, bodyTimeoutMs: limits.bodyTimeoutMs })
+  }
+}
+
+function isRuntime(destination: Destination): destination is RuntimeDestination {
+  if (destination.kind === 'runtime') return true
+  if (destination.kind !== 'not-offered') return false
+  return destination.family === 'rest-json' && destination.service === 'sagemaker'
+}
+
+function isHealthRoute(
+  request: IncomingMessage,
+  destination: Destination,
+): destination is Extract<Destination, { kind: 'health' | 'berth' }> {
+  if (destination.kind === 'health') return true
+  const isGet = request.method === 'GET' || request.method === 'HEAD'
+  return isGet && destination.kind === 'berth' && destination.path === '/berth/ready'
+}
+
+// `/berth/health` is for "restart me", `/berth/ready` for "send me traffic". Neither is signed.
+function answerHealth({ request, response }: Incoming, path: string, deps: ServerDeps): void {
+  const isReady = path !== '/berth/ready' || deps.isReady()
+  const status = path === '/berth/ready' ? (isReady ? 'ready' : 'not-ready') : 'live'
+  answer(request, response, {
+    status: isReady ? 200 : 503,
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ status }),
+  })
+}
+
+function familyOf(destination: Destination): ProtocolFamily {
+  switch (destination.kind) {
+    case 'sagemaker':
+      return 'json'
+    case 'runtime':
+    case 'health':
+    case 'berth':
+      return 'rest-json'
+    case 'sts':
+      return 'query'
+    case 's3':
+      return 's3'
+    case 'not-offered':
+      return destination.family
+  }
+}
+
+function logFailure(error: unknown, requestId: string, log: Log): void {
+  if (error instanceof AuthRefusal) {
+    log.debug({ requestId, code: error.failure.code }, 'request refused')
+  } else if (isBerthError(error)) log.debug({ requestId, code: error.code }, 'request failed')
+  else log.error({ requestId, err: error }, 'internal error')
+}

@@ -1,0 +1,39 @@
+import { BerthError } from '../domain/errors.ts'
+import type { InvocationHead } from '../wire/runtime-request.ts'
+
+/**
+ * Refuses headers that ask for something a plain endpoint does not have; ignoring them would give a wrong answer.
+ *
+ * Source: data-plane reference §2.6 (target model; the other texts are not documented), §2.7.
+ *
+ * @throws BerthError `ValidationError`
+ */
+export function refuseUnsupported(head: InvocationHead): void {
+  const { endpointName } = head
+  if (head.targetModel !== undefined) {
+    const what = 'is not a multi-model endpoint and does not support target model header.'
+    throw new BerthError('ValidationError', `Endpoint ${endpointName} ${what}`, {
+      members: { ErrorCode: 'TARGET_MODEL_HEADER_NOT_SUPPORTED' },
+    })
+  }
+  if (head.targetContainerHostname !== undefined) {
+    const what = 'is not a multi-container endpoint with direct invocation and does not support'
+    throw refusal(`Endpoint ${endpointName} ${what} target container hostname header.`)
+  }
+  if (head.inferenceComponentName !== undefined) {
+    const what = 'has no inference components and does not support inference component name header.'
+    throw refusal(`Endpoint ${endpointName} ${what}`)
+  }
+  if (head.sessionId !== undefined) {
+    const what = 'does not support stateful sessions and does not accept session id header.'
+    throw refusal(`Endpoint ${endpointName} ${what}`)
+  }
+  if (head.enableExplanations !== undefined) {
+    const what = 'has no explainer and does not support enable explanations header.'
+    throw refusal(`Endpoint ${endpointName} ${what}`)
+  }
+}
+
+function refusal(message: string): BerthError {
+  return new BerthError('ValidationError', message)
+}
