@@ -1,8 +1,12 @@
 import { ERRORS } from '../../domain/errors.ts'
 import type { BerthError } from '../../domain/errors.ts'
 import type { AuthError } from '../auth-errors.ts'
+import type { BodyError } from '../aws-chunked.ts'
 import type { WireReply } from '../errors.ts'
 import { element, encodePlainDocument } from './xml.ts'
+
+/** What the S3 face can answer with: a refused signature and a broken body bring their own code and status. */
+export type S3Failure = BerthError | AuthError | BodyError
 
 /** Where an error happened. */
 export interface ErrorPlace {
@@ -22,7 +26,7 @@ interface Refusal {
 }
 
 /** Encodes a failure as S3 does. Source: Amazon S3 API reference, error responses. */
-export function encodeS3Error(error: BerthError | AuthError, place: ErrorPlace): WireReply {
+export function encodeS3Error(error: S3Failure, place: ErrorPlace): WireReply {
   const { code, httpStatus, message, members } = refusalOf(error)
   const headers = {
     'x-amz-request-id': place.requestId,
@@ -41,8 +45,11 @@ export function encodeS3Error(error: BerthError | AuthError, place: ErrorPlace):
   return { status: httpStatus, headers: { 'Content-Type': 'application/xml', ...headers }, body }
 }
 
-function refusalOf(error: BerthError | AuthError): Refusal {
-  if ('httpStatus' in error) return { ...error, members: {} }
+function refusalOf(error: S3Failure): Refusal {
+  if ('httpStatus' in error) {
+    const { code, httpStatus, message } = error
+    return { code, httpStatus, message, members: {} }
+  }
   const { code, message, members } = error
   if (code === 'InternalFailure') {
     const sentence = 'We encountered an internal error. Please try again.'

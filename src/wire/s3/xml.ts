@@ -14,9 +14,10 @@ export function element(
   name: string,
   content: string | number | boolean | readonly (Xml | undefined)[],
 ): Xml {
-  const inner = Array.isArray(content)
-    ? content.map((child: Xml | undefined) => child?.markup ?? '').join('')
-    : escapeXml(String(content))
+  const inner =
+    typeof content === 'object'
+      ? content.map((child) => child?.markup ?? '').join('')
+      : escapeXml(String(content))
   return { markup: inner === '' ? `<${name}/>` : `<${name}>${inner}</${name}>` }
 }
 
