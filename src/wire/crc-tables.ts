@@ -15,7 +15,9 @@ export function crc32c(bytes: Uint8Array, crc: number): number {
   crc32cTable ??= buildCrc32cTable()
   const table = crc32cTable
   let state = ~crc
-  for (const byte of bytes) state = (table[(state ^ byte) & 0xff] ?? 0) ^ (state >>> 8)
+  for (let at = 0; at < bytes.length; at += 1) {
+    state = (table[(state ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (state >>> 8)
+  }
   return ~state >>> 0
 }
 
@@ -31,8 +33,8 @@ export function crc64nvme(bytes: Uint8Array, state: Crc64State): Crc64State {
   const tables = crc64Tables
   let low = ~state.low
   let high = ~state.high
-  for (const byte of bytes) {
-    const index = (low ^ byte) & 0xff
+  for (let at = 0; at < bytes.length; at += 1) {
+    const index = (low ^ (bytes[at] ?? 0)) & 0xff
     low = ((low >>> 8) | (high << 24)) ^ (tables.low[index] ?? 0)
     high = (high >>> 8) ^ (tables.high[index] ?? 0)
   }

@@ -235,3 +235,58 @@ describe('paths that only S3 has', () => {
     })
   }
 })
+
+describe('whatever a client sends', () => {
+  const text = fc.string({ maxLength: 30 })
+  const names = fc.constantFrom(
+    'Authorization',
+    'Host',
+    'X-Amz-Date',
+    'Date',
+    'X-Amz-Content-Sha256',
+    'x',
+  )
+  const credential = fc.constantFrom(
+    'AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260606/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=',
+    'AWS4-HMAC-SHA256 ',
+    'Credential=',
+    '',
+  )
+  const values = fc.oneof(
+    text,
+    fc.tuple(credential, text).map((parts) => parts.join('')),
+    fc.constantFrom('20260606T070809Z', '99991231T235959Z', 'Sat, 06 Jun 2026 07:08:09 GMT'),
+  )
+  const targets = fc.oneof(
+    text,
+    fc
+      .tuple(
+        fc.constantFrom(
+          '/?X-Amz-Signature=',
+          '/?X-Amz-Credential=%',
+          '/b?AWSAccessKeyId=a&Signature=b&Expires=',
+        ),
+        text,
+      )
+      .map((parts) => parts.join('')),
+  )
+
+  it('is refused without throwing', () => {
+    fc.assert(
+      fc.property(
+        targets,
+        fc.array(fc.tuple(names, values), { maxLength: 6 }),
+        (rawTarget, pairs) => {
+          const result = verify({
+            method: 'GET',
+            rawTarget,
+            rawHeaders: pairs.flat(),
+            bodySha256: undefined,
+          })
+          assert.notEqual(result.kind, 'verified')
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+})

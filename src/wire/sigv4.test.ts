@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { describe, it } from 'node:test'
 import type { SecretLookup, SignedRequest, VerifyResult } from './auth-types.ts'
 import { canonicalQuery, canonicalUri } from './sigv4-canonical.ts'
@@ -292,5 +292,38 @@ describe('canonical forms', () => {
 
   it('sorts parameters by name and value, with one spelling each', () => {
     assert.equal(canonicalQuery('b=2&a=%7e&b=1&c&a=x+y'), 'a=x%2By&a=~&b=1&b=2&c=')
+  })
+})
+
+describe('a request that is dated by Date alone', () => {
+  it('verifies with the time in the form that is signed', () => {
+    const date = 'Tue, 02 Jan 2024 03:04:05 GMT'
+    const canonical = `GET\n/\n\ndate:${date}\nhost:h\n\ndate;host\n${sha256('')}`
+    const scope = '20240102/us-east-1/sagemaker/aws4_request'
+    const stringToSign = `AWS4-HMAC-SHA256\n20240102T030405Z\n${scope}\n${sha256(canonical)}`
+    let key: Buffer | string = `AWS4${SECRET}`
+    for (const part of scope.split('/')) key = createHmac('sha256', key).update(part).digest()
+    const signature = createHmac('sha256', key).update(stringToSign).digest('hex')
+    const authorization = `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/${scope}, SignedHeaders=date;host, Signature=${signature}`
+    const rawHeaders = ['Host', 'h', 'Date', date, 'Authorization', authorization]
+    const request = { method: 'GET', rawTarget: '/', rawHeaders, bodySha256: sha256('') }
+    assert.equal(kindOf(verifyRequest(request, deps())), 'verified')
+    assert.equal(
+      kindOf(verifyRequest(withHeader(request, 'date', 'yesterday'), deps())),
+      'malformed',
+    )
+  })
+})
+
+describe('SigningKeyCache', () => {
+  it('never mixes secrets and forgets the oldest key', () => {
+    const cache = new SigningKeyCache()
+    const scope = { date: '20240102', region: 'us-east-1', service: 's3' }
+    const first = cache.find('a', scope)
+    assert.equal(cache.find('a', scope), first)
+    assert.notDeepEqual(cache.find('b', scope), first)
+    for (let count = 0; count < 1100; count += 1) cache.find(`other ${count}`, scope)
+    assert.notEqual(cache.find('a', scope), first)
+    assert.deepEqual(cache.find('a', scope), first)
   })
 })
