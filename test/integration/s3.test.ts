@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { Agent, createServer, request as httpRequest } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { Agent, request as httpRequest } from 'node:http'
 import { Readable } from 'node:stream'
 import { after, test } from 'node:test'
 import {
@@ -36,73 +32,11 @@ import {
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
-import { openFileObjectStore } from '../../src/adapters/files/object-store.ts'
-import { routeObjects } from '../../src/control/objects/route-objects.ts'
-import { authError } from '../../src/wire/auth-errors.ts'
-import { encodeS3Error } from '../../src/wire/s3/errors.ts'
-import { SigningKeyCache } from '../../src/wire/sigv4-keys.ts'
-import { verifyRequest } from '../../src/wire/sigv4.ts'
+import { accountId, credentials, region, startS3Server } from './s3-server.ts'
 
 const MIB = 1024 * 1024
-const accountId = '000000000000'
-const region = 'us-east-1'
-const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' }
 const Bucket = 'models'
-const folder = await mkdtemp(join(tmpdir(), 'berth-s3-'))
-const bugs: unknown[] = []
-const objectStore = await openFileObjectStore({ root: join(folder, 'objects'), nowMs: Date.now })
-const signingKeys = new SigningKeyCache()
-const principal = { arn: `arn:aws:iam::${accountId}:root`, userId: accountId, accountId }
-
-const calls: Promise<void>[] = []
-
-const server = createServer((request, response) => {
-  const { method = '', url: rawTarget = '', rawHeaders } = request
-  const controller = new AbortController()
-  response.on('close', () => controller.abort())
-  const auth = verifyRequest(
-    { method, rawTarget, rawHeaders, bodySha256: undefined },
-    {
-      findSecret: (id) =>
-        id === credentials.accessKeyId
-          ? { kind: 'found', secretAccessKey: credentials.secretAccessKey, principal }
-          : { kind: 'unknown-key' },
-      regions: [region],
-      nowMs: Date.now(),
-      signingKeys,
-    },
-  )
-  if (auth.kind !== 'verified') {
-    const failure =
-      auth.kind === 'rejected' ? auth.failure : ({ kind: 'missing', message: '' } as const)
-    const place = { requestId: 'R', resource: rawTarget, region, isHead: method === 'HEAD' }
-    const reply = encodeS3Error(authError(failure, 's3'), place)
-    response.writeHead(reply.status, { ...reply.headers, Connection: 'close' }).end(reply.body)
-    return
-  }
-  const call = routeObjects(
-    {
-      method,
-      rawTarget,
-      rawHeaders,
-      body: request,
-      auth,
-      requestId: 'R',
-      signal: controller.signal,
-    },
-    response,
-    {
-      objectStore,
-      accountId,
-      region,
-      hostSuffixes: ['localhost'],
-      reportBug: (error) => bugs.push(error),
-    },
-  )
-  calls.push(call)
-})
-await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-const { port } = server.address() as AddressInfo
+const { server, port, objectStore, bugs, settled, stop } = await startS3Server()
 const endpoint = `http://127.0.0.1:${port}`
 const config: S3ClientConfig = {
   endpoint,
@@ -116,11 +50,7 @@ await s3.send(new CreateBucketCommand({ Bucket }))
 
 after(async () => {
   s3.destroy()
-  server.closeAllConnections()
-  server.close()
-  await Promise.all(calls)
-  const left = await readdir(join(folder, 'objects', '.incoming'))
-  await rm(folder, { recursive: true, force: true })
+  const left = await stop()
   assert.deepEqual(bugs, [])
   assert.deepEqual(left, [], 'no write left anything behind')
 })
@@ -444,12 +374,11 @@ test('virtual-host style', async () => {
   const lookup = ((_host: string, _options: unknown, done: (...result: unknown[]) => void) =>
     done(null, [{ address: '127.0.0.1', family: 4 }])) as never
   const agent = new Agent({ lookup })
-  const { NodeHttpHandler } = await import('@smithy/node-http-handler')
   const client = new S3Client({
     ...config,
     endpoint: `http://localhost:${port}`,
     forcePathStyle: false,
-    requestHandler: new NodeHttpHandler({ httpAgent: agent }),
+    requestHandler: { httpAgent: agent },
   })
   await client.send(new PutObjectCommand({ Bucket, Key: 'virtual/host', Body: 'x' }))
   assert.equal((await bytesOf('virtual/host')).toString(), 'x')
@@ -467,7 +396,7 @@ test('an upload that is cut off leaves nothing', async () => {
   await arrived
   cut.destroy(new Error('cut'))
   await ended
-  await Promise.all(calls)
+  await settled()
   await assertFails(bytesOf('cut'), 'NoSuchKey', 404)
 })
 
