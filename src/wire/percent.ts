@@ -1,20 +1,13 @@
-const UNRESERVED = /[A-Za-z0-9\-._~]/
 const HEX_PAIR = /^[0-9A-Fa-f]{2}$/
 
-/**
- * Percent-encodes a text of bytes (each character one byte, as node's raw target is), keeping what is unreserved.
- *
- * @param keep further characters to keep, e.g. `/` for a path.
- */
-export function encodeBytes(text: string, keep = ''): string {
-  let encoded = ''
-  for (const character of text) {
-    encoded +=
-      UNRESERVED.test(character) || keep.includes(character)
-        ? character
-        : encodeCharacter(character)
-  }
-  return encoded
+/** Percent-encodes a text of bytes (each character one byte, as node's raw target is), keeping what is unreserved. */
+export function encodeBytes(text: string): string {
+  return text.replace(/[^A-Za-z0-9\-._~]/gu, encodeCharacter)
+}
+
+/** Percent-encodes as {@link encodeBytes} but keeps the slashes of a path. */
+export function encodePathBytes(text: string): string {
+  return text.replace(/[^A-Za-z0-9\-._~/]/gu, encodeCharacter)
 }
 
 /** Brings a query name or value to the one spelling that AWS signs: `%41` becomes `A`, `+` becomes `%2B`. */
@@ -28,7 +21,7 @@ export function completeEncoding(path: string): string {
   if (/^[A-Za-z0-9\-._~/]*$/.test(path)) return path
   return path
     .split(/(%[0-9A-Fa-f]{2})/)
-    .map((part, index) => (index % 2 === 1 ? part : encodeBytes(part, '/')))
+    .map((part, index) => (index % 2 === 1 ? part : encodePathBytes(part)))
     .join('')
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { completeEncoding, encodeBytes, normaliseEncoding } from './percent.ts'
+import { completeEncoding, encodePathBytes, normaliseEncoding } from './percent.ts'
 
 /** SHA-256 of nothing, in hex. */
 export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
@@ -41,7 +41,7 @@ export function groupHeaders(rawHeaders: readonly string[]): Map<string, string[
  */
 export function canonicalUri(path: string, service: string): string {
   if (service === 's3') return completeEncoding(path) || '/'
-  return encodeBytes(removeDotSegments(path), '/')
+  return encodePathBytes(removeDotSegments(path))
 }
 
 function removeDotSegments(path: string): string {
