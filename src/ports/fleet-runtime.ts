@@ -15,6 +15,12 @@ export interface FleetRuntime {
    */
   applyFleet(spec: FleetSpec, count: number): Promise<void>
 
+  /**
+   * Ends a fleet, like a count of 0; for one whose spec nobody knows any more, because its endpoint is gone. Idempotent,
+   * an unknown fleet is fine.
+   */
+  removeFleet(fleetId: string): Promise<void>
+
   /** Every fleet with a wish or an instance, those of an earlier run of Berth included (adopted). */
   observeFleets(endpointName?: string): Promise<readonly ObservedFleet[]>
 

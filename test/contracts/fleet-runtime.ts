@@ -126,6 +126,17 @@ export function fleetRuntimeContract(name: string, open: () => Promise<FleetRunt
       assert.equal(world.isAlive(instance), false)
     })
 
+    test('a fleet can be ended by its id alone, and once more', async () => {
+      await using world = await open()
+      const spec = fleetOf(world.image, 'serves')
+      await world.runtime.applyFleet(spec, 1)
+      await untilReady(world.runtime, spec, 1)
+      await world.runtime.removeFleet(spec.fleetId)
+      await until('the fleet is gone', async () => !(await findFleet(world.runtime, spec)))
+      await world.runtime.removeFleet(spec.fleetId)
+      assert.deepEqual(await world.runtime.observeFleets(), [])
+    })
+
     test('surplus leaves the ready ones at once but runs until no gateway uses it', async () => {
       await using world = await open()
       const spec = fleetOf(world.image, 'serves')

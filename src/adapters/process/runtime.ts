@@ -97,6 +97,11 @@ export class ProcessRuntime implements FleetRuntime {
     return Promise.resolve()
   }
 
+  removeFleet(fleetId: string): Promise<void> {
+    const fleet = this.#fleetsById.get(fleetId)
+    return fleet === undefined ? Promise.resolve() : this.applyFleet(fleet.spec, 0)
+  }
+
   observeFleets(endpointName?: string): Promise<readonly ObservedFleet[]> {
     const fleets = [...this.#fleetsById.values()]
     const wanted = fleets.filter(

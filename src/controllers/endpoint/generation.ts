@@ -1,0 +1,88 @@
+import { fleetIdOf } from '../../domain/fleet.ts'
+import type { FleetSpec, FleetVariant, Generation, ObservedFleet } from '../../domain/fleet.ts'
+import type { EndpointRoute, VariantRoute } from '../../domain/routes.ts'
+import type { Endpoint } from '../../domain/endpoint.ts'
+
+/** Fleets of one endpoint by their id. */
+export type FleetsById = ReadonlyMap<string, ObservedFleet>
+
+/** What the runtime is told to run for one variant of a generation. */
+export function fleetSpecOf(
+  { name, endpointId }: Endpoint,
+  { number }: Generation,
+  variant: FleetVariant,
+): FleetSpec {
+  const { variantName, instanceType, containers } = variant
+  return {
+    fleetId: fleetIdOf(endpointId, number, variantName),
+    endpointName: name,
+    endpointId,
+    variantName,
+    generation: number,
+    instanceType,
+    containers,
+    modelDataDownloadTimeoutMs: variant.modelDataDownloadTimeoutMs,
+    startupHealthTimeoutMs: variant.startupHealthTimeoutMs,
+  }
+}
+
+/** The fleet of one variant, if the runtime knows it. */
+export function findFleet(
+  fleets: FleetsById,
+  { endpointId }: Endpoint,
+  { number }: Generation,
+  { variantName }: FleetVariant,
+): ObservedFleet | undefined {
+  return fleets.get(fleetIdOf(endpointId, number, variantName))
+}
+
+/** Instances that may be routed to. */
+export function readyCountOf(fleet: ObservedFleet | undefined): number {
+  return fleet?.instances.filter(({ state }) => state === 'ready').length ?? 0
+}
+
+/** The generation with the instance counts just seen; the same object when nothing changed. */
+export function withCurrentCounts(
+  endpoint: Endpoint,
+  generation: Generation,
+  fleets: FleetsById,
+): Generation {
+  const variants = generation.variants.map((variant) => {
+    const currentInstanceCount = readyCountOf(findFleet(fleets, endpoint, generation, variant))
+    const isSame = variant.currentInstanceCount === currentInstanceCount
+    return isSame ? variant : { ...variant, currentInstanceCount }
+  })
+  const isSame = variants.every((variant, index) => variant === generation.variants[index])
+  return isSame ? generation : { ...generation, variants }
+}
+
+/** The generation with its weights as asked for. */
+export function withDesiredWeights(generation: Generation): Generation {
+  const variants = generation.variants.map((variant) => ({
+    ...variant,
+    currentWeight: variant.desiredWeight,
+  }))
+  return { ...generation, variants }
+}
+
+/** The route to the ready instances of one generation. */
+export function routeOf(
+  endpoint: Endpoint,
+  generation: Generation,
+  fleets: FleetsById,
+): EndpointRoute {
+  const variants = generation.variants.map((variant): VariantRoute => {
+    const instances = findFleet(fleets, endpoint, generation, variant)?.instances ?? []
+    const routes = instances.flatMap(({ instanceId, address, state }) =>
+      state === 'ready' && address !== undefined ? [{ instanceId, address }] : [],
+    )
+    return {
+      variantName: variant.variantName,
+      weight: variant.currentWeight,
+      routingStrategy: variant.routingStrategy,
+      containerHostname: variant.containers[0]?.hostname ?? 'primary',
+      instances: routes.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1)),
+    }
+  })
+  return { endpointName: endpoint.name, variants }
+}
