@@ -27,6 +27,8 @@ export interface DataPaths {
   /** Gateways subscribe to routes and report here. */
   readonly linkSocket: string
   readonly routeSnapshot: string
+  /** Where a running Berth answers: url, controlPid, startedAtMs, version. Gone after an orderly stop. */
+  readonly platformRecord: string
   /** One folder per instance: its record, its sockets. */
   readonly instances: string
   /** One record per gateway process. */
@@ -49,6 +51,7 @@ export function dataPathsOf(dataDirectory: string): DataPaths {
     controlSocket: join(run, 'control.sock'),
     linkSocket: join(run, 'link.sock'),
     routeSnapshot: join(run, 'routes.json'),
+    platformRecord: join(run, 'platform.json'),
     instances: join(run, 'instances'),
     gateways: join(run, 'gateways'),
   }

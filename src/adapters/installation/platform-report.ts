@@ -1,0 +1,50 @@
+import type { ObservedFleet } from '../../domain/fleet.ts'
+import type { JsonObject } from '../../domain/json.ts'
+import { findResidentBytes } from '../../platform/process-identity.ts'
+
+/** What `berth describe --platform` is made from. */
+export interface PlatformFacts {
+  readonly version: string
+  readonly url: string
+  readonly nowMs: number
+  readonly control: { readonly pid: number; readonly startedAtMs: number }
+  readonly gateways: readonly {
+    readonly gatewayId: string
+    readonly pid: number
+    readonly port: number
+    readonly startedAtMs: number
+  }[]
+  readonly fleets: readonly ObservedFleet[]
+}
+
+/** The platform's own processes: role, pid, resident memory in bytes, uptime. */
+export function reportPlatform({ version, url, nowMs, ...facts }: PlatformFacts): JsonObject {
+  return {
+    version,
+    url,
+    control: {
+      pid: facts.control.pid,
+      memoryBytes: findResidentBytes(facts.control.pid),
+      uptimeMs: nowMs - facts.control.startedAtMs,
+      version,
+    },
+    gateways: facts.gateways.map(({ gatewayId, pid, port, startedAtMs }) => ({
+      gatewayId,
+      pid,
+      port,
+      memoryBytes: findResidentBytes(pid),
+      uptimeMs: nowMs - startedAtMs,
+    })),
+    instances: facts.fleets.flatMap(({ endpointName, variantName, instances }) =>
+      instances.map(({ instanceId, state, pid, startedAtMs }) => ({
+        instanceId,
+        endpointName,
+        variantName,
+        state,
+        pid,
+        memoryBytes: pid === undefined ? undefined : findResidentBytes(pid),
+        uptimeMs: nowMs - startedAtMs,
+      })),
+    ),
+  }
+}

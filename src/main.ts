@@ -1,0 +1,326 @@
+import { openSync, rmSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+import { findModelDataProblem } from './adapters/files/model-data-problem.ts'
+import { createModelDataCache } from './adapters/files/model-data.ts'
+import { openFileObjectStore } from './adapters/files/object-store.ts'
+import { createGatewayLink } from './adapters/gateway-link/gateway-link.ts'
+import type { GatewayLink } from './adapters/gateway-link/gateway-link.ts'
+import { GatewayProcesses } from './adapters/gateway-processes/gateway-processes.ts'
+import { loadOrCreateCredentials } from './adapters/installation/credentials.ts'
+import { prepareFolders } from './adapters/installation/folders.ts'
+import { acquireLock } from './adapters/installation/lock.ts'
+import { reportPlatform } from './adapters/installation/platform-report.ts'
+import { BUILT_IN_IMAGES, builtInImages } from './adapters/process/images.ts'
+import { createProcessRuntime } from './adapters/process/runtime.ts'
+import type { ProcessRuntime } from './adapters/process/runtime.ts'
+import { createSqliteStore } from './adapters/sqlite/store.ts'
+import type { ControlDeps } from './control/deps.ts'
+import { createServeObjects } from './control/serve-objects.ts'
+import { createControlServer } from './control/server.ts'
+import { createEndpointLoop } from './controllers/endpoint/loop.ts'
+import { findSecret, loadCredentials } from './gateway/credentials.ts'
+import { writeFileAtomically } from './platform/atomic-file.ts'
+import { systemClock } from './platform/clock.ts'
+import { environment } from './platform/config.ts'
+import { dataPathsOf } from './platform/data-paths.ts'
+import type { DataPaths } from './platform/data-paths.ts'
+import { listenOnSocket } from './platform/listen.ts'
+import { createLog } from './platform/log.ts'
+import type { Config } from './platform/options.ts'
+import { packageVersion, programPath } from './platform/program.ts'
+import { createVoice } from './platform/voice.ts'
+import type { ObjectStore } from './ports/object-store.ts'
+import type { Store } from './ports/store.ts'
+import { SigningKeyCache } from './wire/sigv4-keys.ts'
+
+const GATEWAY_READY_MS = 15_000
+// Drain 60 s, SIGTERM 30 s: what SageMaker gives an instance, and a little.
+const STOP_MS = 95_000
+
+// A container that answers one ping and dies is caught by this; every CreateEndpoint waits for it.
+const STEADY_MS = 200
+
+const nowMs = (): number => systemClock.nowMs()
+
+/** How a platform is run. */
+export interface RunOptions {
+  readonly config: Config
+  /** Prints one JSON object per line instead of sentences. */
+  readonly json: boolean
+}
+
+/** What everything else is built from. */
+interface Ground {
+  readonly config: Config
+  readonly paths: DataPaths
+  readonly version: string
+  readonly startedAtMs: number
+  readonly log: ReturnType<typeof createLog>
+}
+
+/** The data plane's processes and the line to them. */
+interface DataPlane {
+  readonly link: GatewayLink
+  readonly gateways: GatewayProcesses
+  readonly url: string
+}
+
+/**
+ * Runs the whole platform in this process until SIGINT or SIGTERM; resolves with the exit code.
+ *
+ * Killed at any line it leaves nothing that the next run does not adopt or clean up.
+ */
+export async function runBerth({ config, json }: RunOptions): Promise<number> {
+  const startedAtMs = Date.now()
+  const voice = createVoice(json)
+  const paths = dataPathsOf(expandHome(config.BERTH_DATA_DIR))
+  prepareFolders(paths)
+  using lock = acquireLock(paths.lockFile)
+  if (lock === undefined) {
+    voice.problem(`Another berth up uses ${paths.dataDir}. Stop it, or choose another --data-dir.`)
+    return 1
+  }
+  const fd = openSync(join(paths.logs, 'control.log'), 'a', 0o600)
+  const log = createLog({ level: config.BERTH_LOG_LEVEL, fd, process: 'control' })
+  const ground = { config, paths, version: packageVersion(), startedAtMs, log }
+  loadOrCreateCredentials(paths.credentials, installationOf(config))
+
+  const plane = await startDataPlane(ground)
+  const stop = await startRooms(ground, plane)
+  await plane.gateways.ready(AbortSignal.timeout(GATEWAY_READY_MS))
+
+  const { url } = plane
+  const record = { url, controlPid: process.pid, startedAtMs, version: ground.version }
+  writeFileAtomically(paths.platformRecord, JSON.stringify(record), 0o600)
+  voice.ready({
+    url,
+    version: ground.version,
+    dataDir: paths.dataDir,
+    startMs: Date.now() - startedAtMs,
+  })
+  await stopSignal()
+  voice.stopping()
+  await stop()
+  rmSync(paths.platformRecord, { force: true })
+  voice.stopped()
+  return 0
+}
+
+/** Gateways first: they take the longest to start and need nothing but the link. */
+async function startDataPlane({ config, paths, log }: Ground): Promise<DataPlane> {
+  const link = createGatewayLink({
+    socketPath: paths.linkSocket,
+    snapshotFile: paths.routeSnapshot,
+    gatewaysDir: paths.gateways,
+    clock: systemClock,
+    log: log.child({ room: 'gateway-link' }),
+  })
+  await link.start()
+  const gateways = new GatewayProcesses({
+    paths,
+    count: config.BERTH_GATEWAYS,
+    host: config.BERTH_HOST,
+    port: config.BERTH_PORT,
+    nodeArguments: gatewayArguments(config, paths.dataDir),
+    connected: () => link.listGateways(),
+    onConnected: (listener) => link.onChange(listener),
+    log: log.child({ room: 'gateway-processes' }),
+  })
+  const port = await gateways.start()
+  return { link, gateways, url: `http://${urlHost(config.BERTH_HOST)}:${port}` }
+}
+
+/** Builds the adapters, hands them to the rooms and starts these; resolves with what stops it all. */
+async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promise<void>> {
+  const { paths, log } = ground
+  const { link, gateways } = plane
+  let isStopping = false
+  const store = createSqliteStore({ path: paths.database })
+  const objectStore = await openFileObjectStore({ root: paths.objects, nowMs: systemClock.nowMs })
+  // While the platform stops there is no gateway left that could have anything outstanding.
+  const isDrained = (instanceId: string): boolean => isStopping || link.isDrained(instanceId)
+  const runtime = createRuntime(ground, plane.url, { store, objectStore, isDrained })
+  await runtime.start()
+  const control = createControlServer(controlDeps(ground, plane, { store, objectStore, runtime }))
+  await listenOnSocket(control, paths.controlSocket)
+  const endpoints = createEndpointLoop({
+    store,
+    runtime,
+    gateways: link,
+    clock: systemClock,
+    settings: {
+      startAttemptsMax: ground.config.BERTH_START_ATTEMPTS_MAX,
+      steadyMs: STEADY_MS,
+    },
+    log: log.child({ room: 'controllers' }),
+  })
+  endpoints.start()
+
+  // Stop accepting and drain; stop deciding; stop what was decided; close what remembers it.
+  return async () => {
+    isStopping = true
+    const deadline = AbortSignal.timeout(STOP_MS)
+    await gateways.stop(deadline)
+    await endpoints.stop()
+    await runtime.stopAll(deadline)
+    control.close()
+    control.closeAllConnections()
+    await link.close()
+    await store.close()
+  }
+}
+
+function createRuntime(
+  { config, paths, log }: Ground,
+  url: string,
+  world: {
+    readonly store: Store
+    readonly objectStore: ObjectStore
+    readonly isDrained: (instanceId: string) => boolean
+  },
+): ProcessRuntime {
+  const modelData = createModelDataCache({
+    modelsDirectory: paths.models,
+    objectStore: world.objectStore,
+    nowMs,
+    ownHosts: ownHosts(config),
+    unpackedBytesMax: config.BERTH_MODEL_BYTES_MAX,
+  })
+  return createProcessRuntime({
+    paths,
+    images: imagesOf(config),
+    prepareModelData: (source, containerName, signal) =>
+      modelData.prepare({ containerName, source }, signal),
+    isDrained: world.isDrained,
+    recordEvent: (event) => {
+      world.store.recordEvent(event).catch((error: unknown) => {
+        log.warn({ err: error, event }, 'event not kept')
+      })
+    },
+    clock: systemClock,
+    random: Math.random,
+    log: log.child({ room: 'fleet' }),
+    environment: containerEnvironment(config, url),
+    capacity: config.BERTH_CAPACITY === 'strict' ? 'strict' : 'over-commit',
+  })
+}
+
+function controlDeps(
+  { config, paths, version, startedAtMs, log }: Ground,
+  { url, gateways }: DataPlane,
+  world: {
+    readonly store: Store
+    readonly objectStore: ObjectStore
+    readonly runtime: ProcessRuntime
+  },
+): ControlDeps {
+  const { store, objectStore, runtime } = world
+  const installation = installationOf(config)
+  const credentials = loadCredentials(paths.credentials)
+  const images = imagesOf(config)
+  const signatures = {
+    signingKeys: new SigningKeyCache(),
+    findSecret: (accessKeyId: string, sessionToken: string | undefined) =>
+      findSecret(credentials, accessKeyId, sessionToken, nowMs()),
+  }
+  return {
+    ...signatures,
+    installation,
+    store,
+    clock: systemClock,
+    isImageOffered: (image) => images(image) !== undefined,
+    offeredImages: BUILT_IN_IMAGES,
+    findModelDataProblem: (source) =>
+      findModelDataProblem(source, { objectStore, ownHosts: ownHosts(config) }),
+    describeHoldMs: config.BERTH_DESCRIBE_HOLD_MS,
+    installationKey: credentials.sessionKey,
+    routeObjects: createServeObjects({
+      ...signatures,
+      ...installation,
+      objectStore,
+      hostSuffixes: [config.BERTH_S3_DOMAIN],
+      nowMs,
+      reportBug: (error, requestId) => {
+        log.error({ err: error, requestId }, 'object request failed')
+      },
+    }),
+    fleetRuntime: runtime,
+    describePlatform: async () =>
+      reportPlatform({
+        version,
+        url,
+        nowMs: nowMs(),
+        control: { pid: process.pid, startedAtMs },
+        gateways: gateways.list(),
+        fleets: await runtime.observeFleets(),
+      }),
+    log: log.child({ room: 'control' }),
+  }
+}
+
+/** Resolves at the first SIGINT or SIGTERM; a second one ends the process as if killed. */
+function stopSignal(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve())
+  return promise
+}
+
+function gatewayArguments(config: Config, dataDir: string): readonly string[] {
+  const limits = {
+    bodyBytesMax: config.BERTH_BODY_BYTES_MAX,
+    bufferedBytesMax: config.BERTH_BUFFERED_BYTES_MAX,
+    invocationTimeoutMs: config.BERTH_INVOCATION_TIMEOUT_MS,
+    streamTimeoutMs: config.BERTH_STREAM_TIMEOUT_MS,
+    waitingMax: config.BERTH_ROUTER_WAITING_MAX,
+    slotsPerInstance: config.BERTH_SLOTS_PER_INSTANCE,
+    connectionsMax: config.BERTH_CONNECTIONS_MAX,
+    headersTimeoutMs: config.BERTH_HEADERS_TIMEOUT_MS,
+    idleTimeoutMs: config.BERTH_IDLE_TIMEOUT_MS,
+    orphanGraceMs: config.BERTH_ORPHAN_GRACE_SECONDS * 1000,
+  }
+  return [
+    programPath('gateway/main'),
+    ...['--data-dir', dataDir, '--reuse-port'],
+    ...['--limits', JSON.stringify(limits), '--log-level', config.BERTH_LOG_LEVEL],
+  ]
+}
+
+function imagesOf(config: Config): ReturnType<typeof builtInImages> {
+  return builtInImages({
+    nodePath: process.execPath,
+    entryPath: programPath('modelserver/main'),
+    idleExitSeconds: config.BERTH_ORPHAN_GRACE_SECONDS,
+  })
+}
+
+/** What every container sees; never the platform's own environment or credentials. */
+function containerEnvironment(config: Config, url: string): Readonly<Record<string, string>> {
+  const { PATH = '/usr/local/bin:/usr/bin:/bin' } = environment()
+  return {
+    PATH,
+    HOME: '/tmp',
+    AWS_REGION: config.BERTH_REGION,
+    AWS_DEFAULT_REGION: config.BERTH_REGION,
+    AWS_ENDPOINT_URL: url,
+  }
+}
+
+function installationOf(config: Config): { readonly accountId: string; readonly region: string } {
+  return { accountId: config.BERTH_ACCOUNT_ID, region: config.BERTH_REGION }
+}
+
+function ownHosts(config: Config): readonly string[] {
+  return [config.BERTH_HOST, config.BERTH_S3_DOMAIN, 'localhost', '127.0.0.1']
+}
+
+function expandHome(path: string): string {
+  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path
+}
+
+// A client cannot connect to the address that means all of them.
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
+}
