@@ -43,9 +43,9 @@ const NOT_FOUND = /^Could not find |^Endpoint \S+ of account \d+ not found|^Vari
 export function toFailure(error: unknown): CliFailure {
   if (error instanceof CliFailure) return error
   if (error instanceof ConfigError) return new CliFailure('usage', error.problems.join('\n'))
-  const code = findNetworkCode(error)
-  if (code !== undefined) {
-    return new CliFailure('unreachable', `Berth does not answer (${code}).`, {
+  const cut = findNetworkError(error)
+  if (cut !== undefined) {
+    return new CliFailure('unreachable', `Berth does not answer${describeCut(cut)}.`, {
       cure: 'Is it running? Start it with: berth up. Look closer with: berth doctor',
       cause: error,
     })
@@ -93,11 +93,20 @@ function cureOf(errorName: string): string | undefined {
   }
 }
 
-function findNetworkCode(error: unknown, depth = 0): string | undefined {
+/** The error of a socket, however deep a client has wrapped it. */
+function findNetworkError(error: unknown, depth = 0): unknown {
   const code = textField(error, 'code') ?? textField(error, 'name')
-  if (code !== undefined && UNREACHABLE.has(code)) return code
+  if (code !== undefined && UNREACHABLE.has(code)) return error
   if (depth === 4) return undefined
   const inner = fieldOf(error, 'errors')
   const cause = Array.isArray(inner) ? inner[0] : fieldOf(error, 'cause')
-  return cause === undefined ? undefined : findNetworkCode(cause, depth + 1)
+  return cause === undefined ? undefined : findNetworkError(cause, depth + 1)
+}
+
+function describeCut(error: unknown): string {
+  const code = textField(error, 'code') ?? textField(error, 'name')
+  const host = textField(error, 'address') ?? textField(error, 'hostname')
+  const port = numberField(error, 'port')
+  const at = host === undefined ? '' : ` at ${host}${port === undefined ? '' : `:${port}`}`
+  return `${at} (${code ?? 'no reason given'})`
 }

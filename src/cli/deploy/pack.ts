@@ -32,6 +32,8 @@ export function packArtifact(artifact: Artifact): Readable {
   if (artifact.kind === 'archive') return createReadStream(artifact.path)
   const tar = pack()
   const gzip = createGzip({ level: GZIP_LEVEL })
+  // A file that grows or shrinks meanwhile fails the stream; nothing may end it as if it were whole.
+  tar.on('error', (error) => gzip.destroy(error))
   writeFiles(artifact.files, tar).catch((error: unknown) => {
     gzip.destroy(error instanceof Error ? error : new Error(String(error)))
   })
