@@ -21,6 +21,7 @@ interface EndpointInside {
 interface VariantInside {
   readonly variantName: string
   readonly generation: number
+  readonly desiredInstanceCount: number
   readonly instances: readonly Omit<ObservedInstance, 'address'>[]
   readonly startFailure: StartFailure | undefined
 }
@@ -52,16 +53,8 @@ export async function describeEndpointInside(
 }
 
 // Where an instance listens is nobody's business outside: it answers without a signature.
-function variantOf({
-  variantName,
-  generation,
-  instances,
-  startFailure,
-}: ObservedFleet): VariantInside {
-  return {
-    variantName,
-    generation,
-    instances: instances.map(({ address: _, ...instance }) => instance),
-    startFailure,
-  }
+function variantOf(fleet: ObservedFleet): VariantInside {
+  const { variantName, generation, desiredInstanceCount, startFailure } = fleet
+  const instances = fleet.instances.map(({ address: _, ...instance }) => instance)
+  return { variantName, generation, desiredInstanceCount, instances, startFailure }
 }
