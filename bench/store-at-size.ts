@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import {
   paginateListEndpointConfigs,
   paginateListEndpoints,
@@ -8,7 +9,7 @@ import { encodeArn } from '../src/domain/arn.ts'
 import type { Endpoint } from '../src/domain/endpoint.ts'
 import { dataPathsOf } from '../src/platform/data-paths.ts'
 import { addressOfUrl } from './harness/address.ts'
-import { BenchBerth, makeDataDir } from './harness/berth.ts'
+import { BenchBerth, makeDataDir, packageRoot } from './harness/berth.ts'
 import { type LoadResult, openRequestFile, runLoad, type StopAfter } from './harness/load.ts'
 import { readMemory } from './harness/memory.ts'
 import { formatCount, formatMib, formatMs, type Section, type Table } from './harness/report.ts'
@@ -16,6 +17,7 @@ import { type PlainRequest, signRequests } from './harness/requests.ts'
 import type { BenchOptions, Scale } from './harness/scale.ts'
 
 const ACCOUNT_ID = '000000000000'
+const MODEL = join(packageRoot, 'bench', 'models', 'mlp-64-256-10.onnx')
 const PAGE_SIZE = 100
 const WRITE_CONNECTIONS = 16
 /** Signed at most this many ahead, so that none is too old when it is sent. */
@@ -58,9 +60,11 @@ export async function measureStoreAtSize({ scale, show }: BenchOptions): Promise
 async function registerThroughApi(dataDir: string, count: number, show: BenchOptions['show']) {
   await using berth = await BenchBerth.start(dataDir)
   const emptyBytes = await readControlBytes(berth)
+  // CreateModel looks whether the model data is there.
+  const modelDataUrl = await berth.uploadModel(MODEL)
   const rows = []
   for (const [operation, input] of [
-    ['CreateModel', modelInput],
+    ['CreateModel', (k: number) => modelInput(k, modelDataUrl)],
     ['CreateEndpointConfig', configInput],
   ] as const) {
     const results: LoadResult[] = []
@@ -113,11 +117,11 @@ function failedEndpoint(k: number, region: string): Endpoint {
   }
 }
 
-function modelInput(k: number) {
+function modelInput(k: number, modelDataUrl: string) {
   return {
     ModelName: nameOf('model', k),
     ExecutionRoleArn: `arn:aws:iam::${ACCOUNT_ID}:role/berth`,
-    PrimaryContainer: { Image: 'berth/onnx', ModelDataUrl: `s3://models/${k}/model.tar.gz` },
+    PrimaryContainer: { Image: 'berth/onnx', ModelDataUrl: modelDataUrl },
   }
 }
 

@@ -78,10 +78,14 @@ export class BenchBerth implements AsyncDisposable {
     }
   }
 
+  /** Uploads a model file as model data. @returns its S3 URL. */
+  async uploadModel(modelPath: string): Promise<string> {
+    return await uploadModel(this.#s3, await packModel(modelPath))
+  }
+
   /** Uploads a model file and registers model and endpoint config under one name. */
   async registerModel(name: string, modelPath: string): Promise<void> {
-    const modelDataUrl = await uploadModel(this.#s3, await packModel(modelPath))
-    await createModelAndConfig(this.sagemaker, name, modelDataUrl)
+    await createModelAndConfig(this.sagemaker, name, await this.uploadModel(modelPath))
   }
 
   /** @returns milliseconds from sending CreateEndpoint to the first DescribeEndpoint that says InService. */

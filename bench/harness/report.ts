@@ -32,7 +32,10 @@ export function renderReport(provenance: Provenance, sections: readonly Section[
 
 export function renderTable({ columns, rows }: Table): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const rule = columns.map((_, column) => (column === 0 ? '---' : '---:'))
+  // Numbers to the right, so that digits stand under digits.
+  const isNumeric = (column: number) =>
+    rows.every((cells) => /^[\d.-]+( |$)/.test(cells[column] ?? ''))
+  const rule = columns.map((_, column) => (isNumeric(column) ? '---:' : '---'))
   return [line(columns), line(rule), ...rows.map(line)].join('\n')
 }
 
