@@ -8,7 +8,7 @@ import { AuthRefusal } from './authenticate.ts'
 
 // A client that is still sending sees a reset instead of the answer when the connection is closed under it. So its
 // bytes are read and dropped for a moment after the answer, within bounds.
-const LINGER_MS = 2_000
+const LINGER_MS = 1_000
 const LINGER_BYTES_MAX = 32 * 1024 * 1024
 
 /** A failure as one protocol family says it. */

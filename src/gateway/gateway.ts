@@ -20,6 +20,9 @@ import { createGatewayServer } from './server.ts'
 import { InvocationStats } from './stats.ts'
 
 const ORPHAN_POLL_MS = 1_000
+// Connections the kernel holds until they are accepted (it caps this at its own limit). With node's 511, a burst of
+// thousands waits for seconds: refused ones repeat their first packet after 1 s, 3 s, 7 s.
+const BACKLOG_MAX = 8_192
 
 /** What a gateway is made of. */
 export interface GatewayOptions {
@@ -174,7 +177,7 @@ export class Gateway {
     const { host, port, reusePort } = this.#options
     const listening = Promise.withResolvers<void>()
     this.#server.once('error', listening.reject)
-    this.#server.listen({ host, port, reusePort }, listening.resolve)
+    this.#server.listen({ host, port, reusePort, backlog: BACKLOG_MAX }, listening.resolve)
     await listening.promise
     this.#server.removeListener('error', listening.reject)
     const address = this.#server.address()

@@ -25,9 +25,9 @@ export interface S3Server {
   /** What the face reported as bugs. */
   readonly bugs: readonly unknown[]
   /** Resolves when every request that was begun is answered or dropped. */
-  settled(): Promise<void>
+  readonly settled: () => Promise<void>
   /** Stops, removes the folder. @returns names of files that writes left behind. */
-  stop(): Promise<readonly string[]>
+  readonly stop: () => Promise<readonly string[]>
 }
 
 /** Starts it on a free port. */

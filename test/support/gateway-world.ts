@@ -23,7 +23,7 @@ import { silentLog } from '../../src/platform/log.ts'
 import { until } from './until.ts'
 
 /** What a stub container does with a request. */
-export type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+export type Answer = (request: IncomingMessage, response: ServerResponse) => unknown
 
 /** A stub container: an HTTP server on a Unix socket that counts what it was asked. */
 export interface StubContainer extends InstanceRoute {
