@@ -183,6 +183,7 @@ export class Instance {
         container.hostname,
         signal,
       )
+      this.#update({ contentHash: prepared.contentHash })
       this.#world.onModelData(this.#record, prepared)
       return prepared.directory
     } catch (error) {

@@ -20,6 +20,8 @@ export interface InstanceRecord {
   readonly socketPath: string
   readonly startedAtMs: number
   readonly readyAtMs?: number
+  /** Of the model data it reads; absent without model data. */
+  readonly contentHash?: string
 }
 
 /** What should run of one fleet, as last told. */

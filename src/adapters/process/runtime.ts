@@ -110,6 +110,12 @@ export class ProcessRuntime implements FleetRuntime {
     return Promise.resolve(wanted.map((fleet) => fleet.observe()))
   }
 
+  /** Model data that instances read, adopted ones included: it must stay where it is. */
+  contentHashesInUse(): ReadonlySet<string> {
+    const hashes = this.#instances().map(({ record }) => record.contentHash)
+    return new Set(hashes.filter((hash) => hash !== undefined))
+  }
+
   onChange(listener: (endpointName: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
