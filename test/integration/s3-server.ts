@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtempSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -30,9 +31,8 @@ export interface S3Server {
   readonly stop: () => Promise<readonly string[]>
 }
 
-/** Starts it on a free port. */
-export async function startS3Server(): Promise<S3Server> {
-  const folder = await mkdtemp(join(tmpdir(), 'berth-s3-'))
+/** Starts it on a free port. @param folder holds the objects; a temporary one when absent. */
+export async function startS3Server(folder = newFolder()): Promise<S3Server> {
   const root = join(folder, 'objects')
   const objectStore = await openFileObjectStore({ root, nowMs: Date.now })
   const signingKeys = new SigningKeyCache()
@@ -76,10 +76,15 @@ export async function startS3Server(): Promise<S3Server> {
       server.close()
       await settled()
       const left = await readdir(join(root, '.incoming'))
-      await rm(folder, { recursive: true, force: true })
+      await rm(root, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true }).catch(() => undefined)
       return left
     },
   }
+}
+
+function newFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'berth-s3-'))
 }
 
 function verify(request: IncomingMessage, signingKeys: SigningKeyCache): VerifyResult {

@@ -1,11 +1,16 @@
+import { Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { BodyError } from '../../wire/aws-chunked.ts'
 import { encodeS3Error } from '../../wire/s3/errors.ts'
 import { encodeDocument, encodePlainDocument, element } from '../../wire/s3/xml.ts'
 import type { Xml } from '../../wire/s3/xml.ts'
 import { BerthError, isBerthError } from '../../domain/errors.ts'
-import type { ObjectsCall } from './objects-call.ts'
+import type { ObjectsCall, S3Request } from './objects-call.ts'
 
 const KEEP_ALIVE_MS = 10_000
+// A few parts of an SDK's upload.
+const DROP_BYTES_MAX = 64 * 1024 ** 2
+const DROP_MS_MAX = 10_000
 
 /** Headers that every reply carries. */
 export function commonHeaders({ request }: ObjectsCall): Record<string, string> {
@@ -73,8 +78,13 @@ export async function sendWhenDone(
   }
 }
 
-/** Answers with a failure; when the reply has begun, all that is left is to break it off. */
-export function sendError(call: ObjectsCall, error: unknown): void {
+/**
+ * Answers with a failure; when the reply has begun, all that is left is to break it off.
+ *
+ * A client that is still sending looks for the reply only afterwards, so what is left of the body is read and dropped,
+ * within bounds, before the connection closes.
+ */
+export async function sendError(call: ObjectsCall, error: unknown): Promise<void> {
   const { request, response, deps } = call
   if (!isVisible(error) && !request.signal.aborted) deps.reportBug(error, request.requestId)
   if (response.headersSent || request.signal.aborted) {
@@ -87,11 +97,28 @@ export function sendError(call: ObjectsCall, error: unknown): void {
     region: deps.region,
     isHead: request.method === 'HEAD',
   })
-  // What is left of a body must not be read as the next request, nor be waited for.
   const close = request.body.readableEnded ? {} : { Connection: 'close' }
   const length = { 'Content-Length': String(Buffer.byteLength(reply.body)) }
   response.writeHead(reply.status, { ...reply.headers, ...close, ...length })
-  response.end(reply.body)
+  response.write(reply.body)
+  if (!request.body.readableEnded) await dropRest(request)
+  response.end()
+}
+
+async function dropRest({ body, signal }: S3Request): Promise<void> {
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(DROP_MS_MAX)])
+  try {
+    let bytes = 0
+    const dropping = new Writable({
+      write: (chunk: Uint8Array, _encoding, next) => {
+        bytes += chunk.byteLength
+        next(bytes > DROP_BYTES_MAX ? new Error('enough') : undefined)
+      },
+    })
+    await pipeline(body, dropping, { signal: bounded })
+  } catch {
+    // Gone, too slow or too much: closing is all that is left.
+  }
 }
 
 function isVisible(error: unknown): error is BerthError | BodyError {

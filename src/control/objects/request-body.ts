@@ -101,7 +101,8 @@ function decode(call: ObjectsCall, promised: Promised): ObjectBody {
 
 async function* readRaw({ request }: ObjectsCall): ObjectBody {
   try {
-    const body: AsyncIterable<Uint8Array> = request.body
+    // Not destroyed when we stop early: that would close the socket before the reply that says why.
+    const body: AsyncIterable<Uint8Array> = request.body.iterator({ destroyOnReturn: false })
     yield* body
   } catch (error) {
     if (isBerthError(error)) throw error

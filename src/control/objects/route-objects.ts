@@ -79,6 +79,6 @@ export async function routeObjects(
     assertOffered(call)
     await RUN_BY_OPERATION[operation](call)
   } catch (error) {
-    sendError(call, error)
+    await sendError(call, error)
   }
 }
