@@ -4,8 +4,10 @@ interface Shape {
   readonly type: string
   readonly required?: readonly string[]
   readonly members?: Readonly<Record<string, { readonly shape: string }>>
-  readonly member?: { readonly shape: string }
-  readonly value?: { readonly shape: string }
+  /** Of the items of a list. */
+  readonly member?: string
+  /** Of the values of a map. */
+  readonly value?: string
   readonly min?: number
   readonly max?: number
   readonly pattern?: string
@@ -43,12 +45,12 @@ function problemsOf(value: unknown, shapeName: string, path: string): readonly s
       if (!Array.isArray(value)) return [`${path} is not a list`]
       return [
         ...boundProblems(value.length, shape, path),
-        ...value.flatMap((item, i) => problemsOf(item, shape.member?.shape ?? '', `${path}[${i}]`)),
+        ...value.flatMap((item, i) => problemsOf(item, shape.member ?? '', `${path}[${i}]`)),
       ]
     case 'map':
       if (!isObject(value)) return [`${path} is not a map`]
       return Object.entries(value).flatMap(([key, item]) =>
-        problemsOf(item, shape.value?.shape ?? '', `${path}.${key}`),
+        problemsOf(item, shape.value ?? '', `${path}.${key}`),
       )
     case 'string':
       return stringProblems(value, shape, path)

@@ -116,13 +116,12 @@ export const modelCases: readonly Case[] = [
           MaxResults: 3,
         },
         expect: {
-          output: ({ Models, NextToken }) => {
-            assert.deepEqual(
-              names(Models, 'ModelName'),
-              ['a', 'b', 'c'].map((n) => `${prefix}-pg-${n}`),
-            )
-            // The CLI pages by itself up to MaxResults and gives its own token.
-            assert.equal(typeof (NextToken ?? 'paged'), 'string')
+          // The CLI follows the pages to the end, the others show the first one.
+          output: ({ Models }) => {
+            const all = ['a', 'b', 'c', 'd', 'e'].map((n) => `${prefix}-pg-${n}`)
+            const got = names(Models, 'ModelName')
+            assert.ok(got.length === 3 || got.length === 5, `${got.length} models`)
+            assert.deepEqual(got, all.slice(0, got.length))
           },
         },
       },
