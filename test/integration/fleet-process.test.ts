@@ -163,6 +163,27 @@ describe('the process runtime', () => {
     assert.equal(score.trim(), '500')
   })
 
+  test('a container gets the folder of its model data, which counts as in use, also once adopted', async () => {
+    const directory = '/models/0123abcd'
+    await using world = await openProcessHarness({
+      prepareModelData: () => Promise.resolve({ directory, contentHash: '0123abcd', bytes: 7 }),
+    })
+    const spec = fleetOf(world.image, 'serves')
+    const modelData = { kind: 'archive', url: 's3://b/k' } as const
+    const containers = spec.containers.map((container) => ({ ...container, modelData }))
+    await world.runtime.applyFleet({ ...spec, containers }, 1)
+    const [instance] = await untilReady(world.runtime, spec, 1)
+    assert.ok(instance)
+    assert.match(
+      await world.invoke(instance, '/invocations'),
+      /"modelDirectory":"\/models\/0123abcd"/,
+    )
+    assert.deepEqual([...world.runtime.contentHashesInUse()], ['0123abcd'])
+    const runtime = await world.replaceRuntime()
+    assert.deepEqual([...runtime.contentHashesInUse()], ['0123abcd'])
+    assert.ok(world.events.some(({ kind }) => kind === 'model-data-prepared'))
+  })
+
   test('model data that cannot be had is a failure in the words of whoever looked for it', async () => {
     const message = 'Failed to download model data for container "primary" from URL: "s3://b/k".'
     const source = { kind: 'archive', url: 's3://b/k' } as const
@@ -270,6 +291,49 @@ describe('the process runtime', () => {
     assert.notEqual(after?.instanceId, before.instanceId)
     assert.equal(stranger.exitCode ?? stranger.signalCode, null)
     stranger.kill('SIGKILL')
+  })
+
+  test('an instance whose record cannot be written is replaced and stopped like any other', async () => {
+    await using world = await openProcessHarness()
+    const spec = fleetOf(world.image, 'serves')
+    await world.runtime.applyFleet(spec, 2)
+    const [victim, other] = await untilReady(world.runtime, spec, 2)
+    assert.ok(victim && other)
+    for (const { instanceId } of [victim, other]) {
+      const file = join(world.paths.instances, instanceId, 'instance.json')
+      rmSync(file)
+      mkdirSync(join(file, 'in-the-way'), { recursive: true })
+    }
+    world.kill(victim)
+    await until('the victim is replaced', async () => {
+      const { instances = [] } = (await findFleet(world.runtime, spec)) ?? {}
+      const ready = instances.filter(({ state }) => state === 'ready')
+      return ready.length === 2 && !ready.some(({ instanceId }) => instanceId === victim.instanceId)
+    })
+    await world.runtime.applyFleet(spec, 0)
+    await untilGone(world.runtime, spec)
+    assert.equal(world.isAlive(other), false)
+  })
+
+  test('a crash loop leaves a bounded number of log files', async () => {
+    await using world = await openProcessHarness({
+      limits: {
+        goneLogCountMax: 2,
+        logUpkeepIntervalMs: 20,
+        adoptedPollMs: 20,
+        backOff: { freeCount: 9, firstDelayMs: 10_000, delayMsMax: 10_000 },
+      },
+    })
+    const spec = fleetOf(world.image, 'exits')
+    await world.runtime.applyFleet(spec, 1)
+    await until('it was started four times', async () => {
+      const { startFailure } = (await findFleet(world.runtime, spec)) ?? {}
+      return (startFailure?.consecutiveCount ?? 0) >= 4
+    })
+    await world.runtime.applyFleet(spec, 0)
+    await untilGone(world.runtime, spec)
+    const folder = join(world.paths.logs, 'digits', 'AllTraffic')
+    await until('two logs are left', () => readdirSync(folder).length === 2)
   })
 
   test('stopping everything keeps the wish: the next start brings the fleet back', async () => {

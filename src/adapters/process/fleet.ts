@@ -28,16 +28,18 @@ export class Fleet {
     return this.#desiredCount
   }
 
-  /** A new wish is a new try: failures before it are forgotten. @returns false when it is the old wish. */
-  wish(spec: FleetSpec, desiredCount: number): boolean {
-    const isSame =
+  hasWish(spec: FleetSpec, desiredCount: number): boolean {
+    return (
       desiredCount === this.#desiredCount && JSON.stringify(spec) === JSON.stringify(this.#spec)
-    if (isSame) return false
+    )
+  }
+
+  /** A new wish is a new try: failures before it are forgotten. */
+  wish(spec: FleetSpec, desiredCount: number): void {
     this.#spec = spec
     this.#desiredCount = desiredCount
     this.#backOffByOrdinal.clear()
     this.#startFailure = undefined
-    return true
   }
 
   /** @returns how long the replacement waits, in milliseconds. */

@@ -199,6 +199,7 @@ export class Instance {
     mkdirSync(emptyFolder, { recursive: true, mode: 0o700 })
     // The intent is on disk before the process exists: one that is found later always has a record.
     this.#enter('starting', undefined)
+    this.#world.records.saveInstance(this.#record)
     const child = launchProcess({
       command: program.command,
       arguments: program.argumentsOf({
@@ -303,8 +304,18 @@ export class Instance {
 
   #update(change: Partial<InstanceRecord>): void {
     this.#record = { ...this.#record, ...change }
-    const isOnDisk = this.#record.process !== undefined || this.#record.phase === 'starting'
-    if (isOnDisk && !this.#isAbandoned) this.#world.records.saveInstance(this.#record)
+    if (this.#record.process !== undefined && !this.#isAbandoned) this.#saveIfPossible()
+  }
+
+  // A full disk must not keep a running instance from being routed to, stopped or replaced. What is lost is what a later
+  // control would know of it; the process itself is found by its marker.
+  #saveIfPossible(): void {
+    try {
+      this.#world.records.saveInstance(this.#record)
+    } catch (error) {
+      const { instanceId } = this.#record
+      this.#world.log.warn({ instanceId, err: error }, 'instance record not saved')
+    }
   }
 }
 

@@ -8,8 +8,8 @@ import {
   renameSync,
   truncateSync,
 } from 'node:fs'
-import { open, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { open, readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { FleetSpec } from '../../domain/fleet.ts'
 
 /** One current or rotated log file. */
@@ -29,6 +29,8 @@ export interface LogBounds {
   readonly logFileBytesMax: number
   readonly logFileCountMax: number
   readonly logsBytesMax: number
+  readonly goneLogCountMax: number
+  readonly goneLogAgeMsMax: number
 }
 
 const FILE_NAME = /^([0-9a-f]{20})\.log(?:\.(\d+))?$/
@@ -81,20 +83,45 @@ export class LogFiles {
     return files
   }
 
-  /** Rotates full files and removes the oldest of instances that are gone when all together are too large. */
-  async tidy(isLive: (instanceId: string) => boolean): Promise<void> {
+  /** Rotates full files, and removes those of instances that are gone when they are too old, many or large. */
+  async tidy(isLive: (instanceId: string) => boolean, nowMs: number): Promise<void> {
     const files = await this.list()
     for (const file of files) {
       if (file.age === 0 && file.bytes > this.#bounds.logFileBytesMax) this.#rotate(file.path)
     }
-    const removable = files
+    const goneNewestFirst = files
       .filter(({ instanceId }) => !isLive(instanceId))
-      .toSorted((a, b) => a.modifiedAtMs - b.modifiedAtMs)
-    let totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0)
-    for (const { path, bytes } of removable) {
-      if (totalBytes <= this.#bounds.logsBytesMax) return
-      await rm(path, { force: true })
-      totalBytes -= bytes
+      .toSorted((a, b) => b.modifiedAtMs - a.modifiedAtMs)
+    const liveBytes = files.reduce(
+      (sum, { instanceId, bytes }) => (isLive(instanceId) ? sum + bytes : sum),
+      0,
+    )
+    await this.#removeExcess(goneNewestFirst, liveBytes, nowMs)
+  }
+
+  async #removeExcess(
+    goneNewestFirst: readonly LogFile[],
+    liveBytes: number,
+    nowMs: number,
+  ): Promise<void> {
+    const { logsBytesMax, goneLogCountMax, goneLogAgeMsMax } = this.#bounds
+    const countByFolder = new Map<string, number>()
+    let totalBytes = liveBytes
+    for (const { path, bytes, modifiedAtMs } of goneNewestFirst) {
+      const folder = dirname(path)
+      const count = (countByFolder.get(folder) ?? 0) + 1
+      const isKept =
+        count <= goneLogCountMax &&
+        nowMs - modifiedAtMs <= goneLogAgeMsMax &&
+        totalBytes + bytes <= logsBytesMax
+      if (isKept) {
+        countByFolder.set(folder, count)
+        totalBytes += bytes
+      } else {
+        await rm(path, { force: true })
+        await removeIfEmpty(folder)
+        await removeIfEmpty(dirname(folder))
+      }
     }
   }
 
@@ -165,6 +192,10 @@ function readLastText(path: string): string {
   } finally {
     closeSync(fd)
   }
+}
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  await rmdir(folder).catch(() => undefined)
 }
 
 async function names(folder: string): Promise<readonly string[]> {

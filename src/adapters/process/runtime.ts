@@ -86,15 +86,15 @@ export class ProcessRuntime implements FleetRuntime {
     this.#upkeep = this.#runUpkeep(this.#closing.signal)
   }
 
-  applyFleet(spec: FleetSpec, count: number): Promise<void> {
+  async applyFleet(spec: FleetSpec, count: number): Promise<void> {
     const fleet = this.#fleetsById.get(spec.fleetId)
-    if (fleet === undefined && count === 0) return Promise.resolve()
-    const isNews = fleet === undefined || fleet.wish(spec, count)
-    if (!isNews) return Promise.resolve()
+    if (fleet === undefined && count === 0) return
+    if (fleet?.hasWish(spec, count) === true) return
+    // On disk first: a wish that cannot be kept is not followed either, and the caller tries again.
     this.#records.saveWish({ version: 1, spec, desiredCount: count })
     if (fleet === undefined) this.#fleetsById.set(spec.fleetId, new Fleet(spec, count))
+    else fleet.wish(spec, count)
     this.#look(spec)
-    return Promise.resolve()
   }
 
   removeFleet(fleetId: string): Promise<void> {
@@ -201,8 +201,8 @@ export class ProcessRuntime implements FleetRuntime {
         break
       }
       case 'remove':
-        fleet.instancesById.delete(action.instanceId)
         this.#records.removeInstance(action.instanceId)
+        fleet.instancesById.delete(action.instanceId)
         this.#journal.recordInstance(
           instance.record,
           'instance-stopped',
@@ -327,7 +327,7 @@ export class ProcessRuntime implements FleetRuntime {
         tidyAtMs = clock.nowMs() + this.#limits.logUpkeepIntervalMs
         const liveIds = new Set(this.#instances().map(({ record }) => record.instanceId))
         await this.#logs
-          .tidy((instanceId) => liveIds.has(instanceId))
+          .tidy((instanceId) => liveIds.has(instanceId), clock.nowMs())
           .catch((error: unknown) => log.warn({ err: error }, 'log upkeep failed'))
       }
       await clock.sleep(this.#limits.adoptedPollMs, signal).catch(() => undefined)

@@ -55,6 +55,9 @@ export interface ProcessLimits {
   readonly logFileCountMax: number
   /** All logs together; the oldest of instances that are gone are removed first. */
   readonly logsBytesMax: number
+  /** Log files kept per variant of instances that are gone: a crash loop makes one per start. */
+  readonly goneLogCountMax: number
+  readonly goneLogAgeMsMax: number
   readonly logUpkeepIntervalMs: number
 }
 
@@ -76,6 +79,8 @@ export const PROCESS_LIMITS: ProcessLimits = {
   logFileBytesMax: 10 * MIB,
   logFileCountMax: 2,
   logsBytesMax: 1024 * MIB,
+  goneLogCountMax: 20,
+  goneLogAgeMsMax: 7 * 24 * 3_600_000,
   logUpkeepIntervalMs: 10_000,
 }
 
