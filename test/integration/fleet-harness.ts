@@ -23,6 +23,7 @@ const IMAGE = 'test/container'
 /** The process runtime over a temporary data directory. */
 export interface ProcessHarness extends FleetRuntimeHarness {
   readonly runtime: ProcessRuntime
+  replaceRuntime(): Promise<ProcessRuntime>
   readonly paths: DataPaths
   readonly events: readonly EndpointEvent[]
 }
