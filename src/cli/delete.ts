@@ -30,7 +30,7 @@ export async function runDelete(
     return 'failed'
   }
   using progress = terminal.startProgress(`Deleting ${name}`)
-  const owned = await findOwned(sagemaker, endpoint.EndpointConfigName ?? '-')
+  const owned = await findOwned(sagemaker, endpoint.EndpointConfigName)
   await sagemaker.send(new DeleteEndpointCommand({ EndpointName: name }))
   await waitUntilSettled(sagemaker, name, progress)
   if (owned !== undefined) await deleteOwned({ sagemaker, s3: await createS3Client(target) }, owned)

@@ -134,8 +134,9 @@ async function publish(
   const { sagemaker } = clients
   const input = { EndpointName: release.endpointName, EndpointConfigName: release.resourceName }
   const before = await findReplaceable(sagemaker, release.endpointName, progress)
-  const previous = await findOwned(sagemaker, before?.EndpointConfigName ?? '-')
+  const previous = await findOwned(sagemaker, before?.EndpointConfigName)
   const isUpdate = before?.EndpointStatus === 'InService'
+  progress.update(`${isUpdate ? 'Updating' : 'Starting'} ${release.endpointName}`)
   try {
     await createResources(sagemaker, release, options)
     if (isUpdate) await sagemaker.send(new UpdateEndpointCommand(input))

@@ -69,11 +69,15 @@ function printEndpoint(endpoint: EndpointReport, terminal: Terminal, nowMs: numb
     formatWish(variant.currentInstanceCount, variant.desiredInstanceCount),
     formatWish(variant.currentWeight, variant.desiredWeight),
   ])
-  terminal.print(`\n${formatTable(['VARIANT', 'INSTANCES', 'WEIGHT'], variantRows)}`)
+  if (variantRows.length > 0) {
+    terminal.print(`\n${formatTable(['VARIANT', 'INSTANCES', 'WEIGHT'], variantRows)}`)
+  }
   printInstances(endpoint.fleets, terminal, age)
   terminal.print('')
   for (const event of endpoint.events.slice(0, EVENTS_SHOWN_MAX)) {
-    terminal.print(`${age(event.atMs).padStart(4)} ago  ${style.cyan(event.kind)}  ${event.reason}`)
+    terminal.print(
+      `${age(event.atMs).padStart(4)} ago  ${style.cyan(event.kind)}  ${indent(event.reason)}`,
+    )
   }
   const hiddenCount = endpoint.events.length - EVENTS_SHOWN_MAX
   if (hiddenCount > 0) terminal.print(`  … and ${hiddenCount} older events: --json`)
@@ -122,6 +126,11 @@ function printPlatform(platform: PlatformReport, terminal: Terminal): void {
 
 function describeRole({ endpointName, variantName, state }: InstanceReport): string {
   return `instance of ${endpointName ?? '?'}/${variantName ?? '?'}, ${state}`
+}
+
+/** Log lines quoted in a reason stay visibly part of it. */
+function indent(reason: string): string {
+  return reason.replaceAll('\n', '\n          ')
 }
 
 /** `2` when wish and fact agree, else `1 → 2`. */

@@ -21,6 +21,8 @@ interface FailureOptions {
   readonly cause?: unknown
 }
 
+const MESSAGE_CHARS_MAX = 600
+
 // Codes of Node's sockets and of undici.
 const UNREACHABLE = new Set([
   'ECONNREFUSED',
@@ -37,7 +39,8 @@ const UNREACHABLE = new Set([
 ])
 
 // Source: control-plane reference §6.2, data-plane reference §3: SageMaker has no code of its own for "unknown".
-const NOT_FOUND = /^Could not find |^Endpoint \S+ of account \d+ not found|^Variant .* not found/
+const NOT_FOUND =
+  /^Could not find |^Endpoint \S+ of account \d+ not found|^Endpoint \S+ has no variant /
 
 /** Any caught value as a failure; what nobody foresaw keeps its stack as the cause. */
 export function toFailure(error: unknown): CliFailure {
@@ -69,7 +72,15 @@ function toServiceFailure(error: unknown): CliFailure {
     return new CliFailure('failed', message, { cause: error })
   }
   const exitReason = isNotFound(error) ? 'notFound' : 'failed'
-  return new CliFailure(exitReason, `${name}: ${message}`, { cause: error, cure: cureOf(name) })
+  return new CliFailure(exitReason, `${name}: ${shorten(message)}`, {
+    cause: error,
+    cure: cureOf(name),
+  })
+}
+
+// The service lists every allowed value, which for an instance type is pages of them.
+function shorten(message: string): string {
+  return message.length <= MESSAGE_CHARS_MAX ? message : `${message.slice(0, MESSAGE_CHARS_MAX)} …`
 }
 
 function toModelFailure(error: unknown, message: string): CliFailure {

@@ -20,7 +20,7 @@ export interface SignedFetchRequest {
  * @throws CliFailure `notFound` or `failed` with what Berth answered.
  */
 export async function signedFetch(
-  target: BerthTarget,
+  target: Omit<BerthTarget, 'accountId'>,
   { path, query = {}, form, service = 'sagemaker' }: SignedFetchRequest,
   signal?: AbortSignal,
 ): Promise<Response> {

@@ -22,8 +22,9 @@ export interface OwnedResources {
 /** The config of this name and its models, as far as `berth deploy` made them; `undefined` when it did not. */
 export async function findOwned(
   client: SageMakerClient,
-  configName: string,
+  configName: string | undefined,
 ): Promise<OwnedResources | undefined> {
+  if (configName === undefined) return undefined
   const config = await find(() =>
     client.send(new DescribeEndpointConfigCommand({ EndpointConfigName: configName })),
   )
