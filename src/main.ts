@@ -138,7 +138,7 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
   const { link, gateways } = plane
   let isStopping = false
   const store = createSqliteStore({ path: paths.database })
-  const objectStore = await openFileObjectStore({ root: paths.objects, nowMs: systemClock.nowMs })
+  const objectStore = await openFileObjectStore({ root: paths.objects, nowMs })
   // While the platform stops there is no gateway left that could have anything outstanding.
   const isDrained = (instanceId: string): boolean => isStopping || link.isDrained(instanceId)
   const runtime = createRuntime(ground, plane.url, { store, objectStore, isDrained })
@@ -282,8 +282,10 @@ function gatewayArguments(config: Config, dataDir: string): readonly string[] {
   }
   return [
     programPath('gateway/main'),
-    ...['--data-dir', dataDir, '--reuse-port'],
-    ...['--limits', JSON.stringify(limits), '--log-level', config.BERTH_LOG_LEVEL],
+    `--data-dir=${dataDir}`,
+    '--reuse-port',
+    `--limits=${JSON.stringify(limits)}`,
+    `--log-level=${config.BERTH_LOG_LEVEL}`,
   ]
 }
 

@@ -177,7 +177,10 @@ export class GatewayProcesses {
   }
 
   #launchLater(): void {
-    const delayMs = Math.min(RESTART_DELAY_MS * 2 ** (this.#quickDeathCount - 1), RESTART_DELAY_MS_MAX)
+    const delayMs = Math.min(
+      RESTART_DELAY_MS * 2 ** (this.#quickDeathCount - 1),
+      RESTART_DELAY_MS_MAX,
+    )
     this.#options.log.error({ delayMs }, 'gateway start delayed')
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
