@@ -14,8 +14,10 @@ import type { Options } from './options.ts'
 import { ModelServer } from './server.ts'
 import { EXIT_CODES, StartFailure } from './start-failure.ts'
 
-// The platform kills 30 s after SIGTERM; what is outstanding by then would be lost without a word.
-const DRAIN_MS_MAX = 25_000
+// The platform kills 30 s after SIGTERM; what is outstanding by then would be lost without a word. Connections are
+// cut first; only an inference that goes on in native code then needs the signal, for an exit would wait for it.
+const CUT_AFTER_MS = 24_000
+const KILL_AFTER_MS = 25_000
 // Orphans end within this much after their idle time.
 const IDLE_POLL_MS = 1000
 
@@ -51,10 +53,10 @@ function startImage(options: Options): Promise<Image> {
 async function drain(modelServer: ModelServer, image: Image, reason: string): Promise<void> {
   log('info', 'model server draining', { reason })
   setTimeout(() => {
-    log('warn', 'model server gave up draining', { drainMs: DRAIN_MS_MAX })
-    // An exit would wait for the inference that holds the drain up.
-    process.kill(process.pid, 'SIGKILL')
-  }, DRAIN_MS_MAX).unref()
+    log('warn', 'model server gave up draining', { afterMs: CUT_AFTER_MS })
+    modelServer.server.closeAllConnections()
+  }, CUT_AFTER_MS).unref()
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER_MS).unref()
   await modelServer.close()
   await image.close()
   end(EXIT_CODES.stopped)
