@@ -12,9 +12,10 @@ import { Instance } from './instance.ts'
 import type { InstanceWorld } from './instance-world.ts'
 import { Journal } from './journal.ts'
 import { LogFiles } from './log-files.ts'
+import { killOrphans } from './orphans.ts'
 import { planFleet } from './plan.ts'
 import type { Action, Phase } from './plan.ts'
-import { findMarkedProcesses, signalProcess } from './process-table.ts'
+import { findMarkedProcesses } from './process-table.ts'
 import { readLogs } from './read-logs.ts'
 import { Records } from './records.ts'
 import type { InstanceRecord } from './records.ts'
@@ -23,7 +24,6 @@ import type { ProcessLimits, ProcessRuntimeOptions } from './settings.ts'
 import { Turnstile } from './turnstile.ts'
 
 const RESYNC_INTERVAL_MS = 30_000
-const ORPHAN_LOOKS_MAX = 80
 /** A killed process that is still there then hangs in the kernel; waiting longer would not end it. */
 const KILL_MS_MAX = 5_000
 
@@ -78,8 +78,7 @@ export class ProcessRuntime implements FleetRuntime {
     }
     const marked = await findMarkedProcesses(this.#world.installationId)
     const { alive, goneIds, orphans } = findInheritance(this.#records, marked)
-    for (const { pid, instanceId } of orphans) this.#killOrphan(pid, instanceId)
-    if (orphans.length > 0) await this.#waitForOrphans(new Set(orphans.map(({ pid }) => pid)))
+    await killOrphans(orphans, this.#world, this.#journal, this.#closing.signal)
     for (const instanceId of goneIds) this.#records.removeInstance(instanceId)
     this.#adopt(alive)
     this.#queue.start()
@@ -271,24 +270,6 @@ export class ProcessRuntime implements FleetRuntime {
         },
       )
     }
-  }
-
-  #killOrphan(pid: number, instanceId: string): void {
-    signalProcess(pid, 'SIGKILL')
-    const spec = this.#records.findInstance(instanceId)?.spec
-    this.#options.log.warn({ pid, instanceId }, 'orphan killed')
-    if (spec === undefined) return
-    const reason = `Process ${pid} of instance ${instanceId} had outlived it and was killed.`
-    this.#journal.recordFleet(spec, 'orphan-killed', reason, { instanceId, pid })
-  }
-
-  async #waitForOrphans(pids: ReadonlySet<number>): Promise<void> {
-    for (let look = 0; look < ORPHAN_LOOKS_MAX; look += 1) {
-      const marked = await findMarkedProcesses(this.#world.installationId)
-      if (!marked.some(({ pid }) => pids.has(pid))) return
-      await this.#options.clock.sleep(this.#limits.stopPollMs, this.#closing.signal)
-    }
-    this.#options.log.error({ pids: [...pids] }, 'orphans survived SIGKILL')
   }
 
   #onFailure(record: InstanceRecord, failure: InstanceFailure, phaseBefore: Phase): void {
