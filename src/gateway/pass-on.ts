@@ -43,9 +43,12 @@ export async function passOn(
     createConnection: () => socket,
     method: request.method,
     path: request.url,
-    headers: endToEnd(request.rawHeaders),
+    // Asked to close, control would reset the connection after an answer to an upload it has not read to its end, and
+    // the answer would be lost with it.
+    headers: [...endToEnd(request.rawHeaders), 'Connection', 'keep-alive'],
     setHost: false,
   })
+  reply.once('close', () => socket.destroy())
   const finished = copyReply(upstream, request, reply)
   upstream.on('continue', () => reply.writeContinue())
   copyBody(request, upstream, deps.bodyTimeoutMs)
@@ -84,7 +87,8 @@ function copyBody(request: IncomingMessage, upstream: ClientRequest, bodyTimeout
   const timer = setTimeout(() => upstream.destroy(bodyStalled(bodyTimeoutMs)), bodyTimeoutMs)
   upstream.flushHeaders()
   request.on('data', () => timer.refresh())
-  for (const event of ['end', 'error', 'close']) request.once(event, () => clearTimeout(timer))
+  request.once('end', () => clearTimeout(timer))
+  upstream.once('close', () => clearTimeout(timer))
   request.pipe(upstream, { end: false })
   request.once('end', () => {
     const trailers = pairsOf(request.rawTrailers)
@@ -100,10 +104,7 @@ function copyReply(
   reply: ServerResponse,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  reply.once('close', () => {
-    if (!reply.writableFinished) upstream.destroy()
-    resolve()
-  })
+  reply.once('close', resolve)
   upstream.once('response', (response) => {
     // The head is passed on with the sender's own Date and framing.
     reply.sendDate = false
