@@ -75,10 +75,20 @@ function install(tarball: string): string {
   const installed = join(folder, 'elsewhere')
   mkdirSync(installed)
   npm(['install', tarball], installed)
+  assert.deepEqual(packagesWithScripts(installed), [], 'packages that run a script when installed')
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   assert.equal(npm(['exec', '--', 'berth', '--version'], installed).trim(), version)
   console.log(`installed with npm ${npm(['--version'], installed).trim()}`)
   return installed
+}
+
+/** Newer npm versions refuse install scripts, and what they would fetch may be out of reach. */
+function packagesWithScripts(installed: string): string[] {
+  const lockFile = join(installed, 'node_modules/.package-lock.json')
+  const { packages } = JSON.parse(readFileSync(lockFile, 'utf8'))
+  return Object.entries(packages as Record<string, { readonly hasInstallScript?: boolean }>)
+    .filter(([, { hasInstallScript }]) => hasInstallScript === true)
+    .map(([path]) => path)
 }
 
 /** Starts the installed platform on a free port and stops it in order. */

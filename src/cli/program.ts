@@ -55,7 +55,7 @@ const GETTING_STARTED = `Getting started:
   $ berth invoke digits --body @one-image.json
   $ eval "$(berth env)"; aws sagemaker list-endpoints`
 
-function addUp(program: Command, { terminal, end }: ProgramDeps): void {
+function addUp(program: Command, { end }: ProgramDeps): void {
   command(program, 'up', 'Run the whole platform in the foreground until Ctrl-C.', [
     'berth up',
     'berth up --port 0 --data-dir /tmp/try --json   # a free port, printed as JSON',
@@ -72,9 +72,7 @@ function addUp(program: Command, { terminal, end }: ProgramDeps): void {
     )
     .option('--config <file>', 'JSON object of options; flags and environment override it')
     .option('--json', 'print events as JSON lines')
-    .action(async (options: UpOptions) =>
-      end(await (await import('./up.ts')).runUp(options, terminal)),
-    )
+    .action(async (options: UpOptions) => end(await (await import('./up.ts')).runUp(options)))
 }
 
 function addEnv(program: Command, { terminal, end }: ProgramDeps): void {

@@ -1,6 +1,5 @@
 import { parseConfig, readConfigFile, environment } from '../platform/config.ts'
 import type { ExitReason } from './exit-codes.ts'
-import type { Terminal } from './terminal/terminal.ts'
 
 /** Flags of `berth up`; the rest of the options come from the environment and the config file. */
 export interface UpOptions {
@@ -16,7 +15,7 @@ export interface UpOptions {
  *
  * @throws ConfigError with every option that cannot be used.
  */
-export async function runUp(options: UpOptions, _terminal: Terminal): Promise<ExitReason> {
+export async function runUp(options: UpOptions): Promise<ExitReason> {
   const config = parseConfig({
     file: options.config === undefined ? {} : readConfigFile(options.config),
     environment: environment(),
