@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 import { findModelDataProblem } from './adapters/files/model-data-problem.ts'
 import { createModelDataCache } from './adapters/files/model-data.ts'
+import type { ModelDataCache } from './adapters/files/model-data.ts'
 import { openFileObjectStore } from './adapters/files/object-store.ts'
 import { createGatewayLink } from './adapters/gateway-link/gateway-link.ts'
 import type { GatewayLink } from './adapters/gateway-link/gateway-link.ts'
@@ -41,6 +42,8 @@ const STOP_MS = 95_000
 
 // A container that answers one ping and dies is caught by this; every CreateEndpoint waits for it.
 const STEADY_MS = 200
+// Model data that no instance uses is kept for a while, so that going back to it is quick.
+const SWEEP_INTERVAL_MS = 30 * 60_000
 
 const nowMs = (): number => systemClock.nowMs()
 
@@ -141,8 +144,20 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
   const objectStore = await openFileObjectStore({ root: paths.objects, nowMs })
   // While the platform stops there is no gateway left that could have anything outstanding.
   const isDrained = (instanceId: string): boolean => isStopping || link.isDrained(instanceId)
-  const runtime = createRuntime(ground, plane.url, { store, objectStore, isDrained })
+  const modelData = createModelDataCache({
+    modelsDirectory: paths.models,
+    objectStore,
+    nowMs,
+    ownHosts: ownHosts(ground.config),
+    unpackedBytesMax: ground.config.BERTH_MODEL_BYTES_MAX,
+  })
+  const runtime = createRuntime(ground, plane.url, { store, modelData, isDrained })
   await runtime.start()
+  const sweep = setInterval(() => {
+    modelData.removeUnused(runtime.contentHashesInUse()).catch((error: unknown) => {
+      log.warn({ err: error }, 'unused model data not removed')
+    })
+  }, SWEEP_INTERVAL_MS)
   const control = createControlServer(controlDeps(ground, plane, { store, objectStore, runtime }))
   await listenOnSocket(control, paths.controlSocket)
   const endpoints = createEndpointLoop({
@@ -162,6 +177,7 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
   return async () => {
     isStopping = true
     const deadline = AbortSignal.timeout(STOP_MS)
+    clearInterval(sweep)
     await gateways.stop(deadline)
     await endpoints.stop()
     await runtime.stopAll(deadline)
@@ -177,22 +193,15 @@ function createRuntime(
   url: string,
   world: {
     readonly store: Store
-    readonly objectStore: ObjectStore
+    readonly modelData: ModelDataCache
     readonly isDrained: (instanceId: string) => boolean
   },
 ): ProcessRuntime {
-  const modelData = createModelDataCache({
-    modelsDirectory: paths.models,
-    objectStore: world.objectStore,
-    nowMs,
-    ownHosts: ownHosts(config),
-    unpackedBytesMax: config.BERTH_MODEL_BYTES_MAX,
-  })
   return createProcessRuntime({
     paths,
     images: imagesOf(config),
     prepareModelData: (source, containerName, signal) =>
-      modelData.prepare({ containerName, source }, signal),
+      world.modelData.prepare({ containerName, source }, signal),
     isDrained: world.isDrained,
     recordEvent: (event) => {
       world.store.recordEvent(event).catch((error: unknown) => {
