@@ -36,11 +36,10 @@ async function startGateway(paths: DataPaths, ...more: readonly string[]) {
 async function startContainer(paths: DataPaths, release: Promise<void>) {
   const path = join(paths.run, 'i.sock')
   let invocationCount = 0
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     invocationCount += 1
     request.resume()
-    await release
-    response.end('ok')
+    void release.then(() => response.end('ok'))
   })
   server.listen(path)
   await once(server, 'listening')
@@ -112,7 +111,13 @@ test('two gateways share a port', async () => {
   const port = String(first.port)
   const second = spawn(process.execPath, [
     programPath('gateway/main'),
-    ...['--data-dir', paths.dataDir, '--gateway-id', 'h', '--port', port, '--reuse-port'],
+    '--data-dir',
+    paths.dataDir,
+    '--gateway-id',
+    'h',
+    '--port',
+    port,
+    '--reuse-port',
   ])
   await until('the second record', () => existsSync(join(paths.gateways, 'h.json')))
   first.child.kill('SIGTERM')
@@ -149,7 +154,9 @@ for (const { given, args, says } of badArguments) {
     const paths = createDataDirectory()
     const child = spawn(process.execPath, [
       programPath('gateway/main'),
-      ...['--data-dir', paths.dataDir, ...args],
+      '--data-dir',
+      paths.dataDir,
+      ...args,
     ])
     let log = ''
     child.stdout.on('data', (text) => (log += String(text)))
