@@ -95,7 +95,7 @@ export async function signHeaders(call: SignedCall): Promise<Record<string, stri
     body: call.body,
   }
   const signed = await signer.sign(request as never, { signingDate: call.signedAt ?? new Date() })
-  return { ...signed.headers }
+  return { ...(signed as unknown as { headers: Record<string, string> }).headers }
 }
 
 /** Text of a whole POST. */
