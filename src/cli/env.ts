@@ -15,7 +15,16 @@ export interface EnvOptions extends TargetOptions {
 }
 
 // Left over from other work, each would send the client elsewhere or spoil the signature.
-const UNSET = ['AWS_SESSION_TOKEN', 'AWS_PROFILE', 'AWS_DEFAULT_PROFILE']
+const UNSET = [
+  'AWS_SESSION_TOKEN',
+  'AWS_PROFILE',
+  'AWS_DEFAULT_PROFILE',
+  'AWS_ENDPOINT_URL_SAGEMAKER',
+  'AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME',
+  'AWS_ENDPOINT_URL_S3',
+  'AWS_ENDPOINT_URL_STS',
+  'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS',
+]
 
 /** Prints the variables that point an unmodified AWS client at Berth. */
 export function runEnv(options: EnvOptions, terminal: Terminal): ExitReason {

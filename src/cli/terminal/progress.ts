@@ -27,7 +27,7 @@ export function createProgress(
     if (Date.now() - startedAtMs < SHOW_AFTER_MS) return
     if (stream.isTTY) {
       const seconds = `${Math.round((Date.now() - startedAtMs) / 1000)} s`
-      const line = `${text} `.slice(0, Math.max(10, (stream.columns ?? 80) - 12))
+      const line = `${text} `.slice(0, lineCharsMax(stream.columns))
       frame = (frame + 1) % FRAMES.length
       stream.write(`\r\u001B[K${style.cyan(FRAMES[frame] ?? '')} ${line}${style.dim(seconds)}`)
     } else if (printed !== text) {
@@ -43,4 +43,9 @@ export function createProgress(
     printed = undefined
   }
   return { update: (next) => void (text = next), stop, [Symbol.dispose]: stop }
+}
+
+// Room for the mark and the seconds; a terminal that does not know its width says 0.
+function lineCharsMax(columns: number | undefined): number {
+  return Math.max(10, (columns || 80) - 12)
 }
