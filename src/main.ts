@@ -1,5 +1,4 @@
 import { openSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 
 import { findModelDataProblem } from './adapters/files/model-data-problem.ts'
@@ -21,7 +20,8 @@ import type { ControlDeps } from './control/deps.ts'
 import { createServeObjects } from './control/serve-objects.ts'
 import { createControlServer } from './control/server.ts'
 import { createEndpointLoop } from './controllers/endpoint/loop.ts'
-import { findSecret, loadCredentials } from './gateway/credentials.ts'
+import type { EndpointEvent } from './domain/event.ts'
+import { loadCredentials } from './gateway/credentials.ts'
 import { writeFileAtomically } from './platform/atomic-file.ts'
 import { systemClock } from './platform/clock.ts'
 import { environment } from './platform/config.ts'
@@ -34,6 +34,7 @@ import { packageVersion, programPath } from './platform/program.ts'
 import { createVoice } from './platform/voice.ts'
 import type { ObjectStore } from './ports/object-store.ts'
 import type { Store } from './ports/store.ts'
+import { findSecret } from './wire/find-secret.ts'
 import { SigningKeyCache } from './wire/sigv4-keys.ts'
 
 const GATEWAY_READY_MS = 15_000
@@ -78,7 +79,7 @@ interface DataPlane {
 export async function runBerth({ config, json }: RunOptions): Promise<number> {
   const startedAtMs = Date.now()
   const voice = createVoice(json)
-  const paths = dataPathsOf(expandHome(config.BERTH_DATA_DIR))
+  const paths = dataPathsOf(config.BERTH_DATA_DIR)
   prepareFolders(paths)
   using lock = acquireLock(paths.lockFile)
   if (lock === undefined) {
@@ -139,11 +140,12 @@ async function startDataPlane({ config, paths, log }: Ground): Promise<DataPlane
 async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promise<void>> {
   const { paths, log } = ground
   const { link, gateways } = plane
-  let isStopping = false
+  const stopping = new AbortController()
   const store = createSqliteStore({ path: paths.database })
   const objectStore = await openFileObjectStore({ root: paths.objects, nowMs })
   // While the platform stops there is no gateway left that could have anything outstanding.
-  const isDrained = (instanceId: string): boolean => isStopping || link.isDrained(instanceId)
+  const isDrained = (instanceId: string): boolean =>
+    stopping.signal.aborted || link.isDrained(instanceId)
   const modelData = createModelDataCache({
     modelsDirectory: paths.models,
     objectStore,
@@ -153,12 +155,19 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
   })
   const runtime = createRuntime(ground, plane.url, { store, modelData, isDrained })
   await runtime.start()
+  link.onObservation(({ endpointName, instanceId, observed, detail }) => {
+    const reason = `A gateway skips instance ${instanceId} for a second: its connections are refused.`
+    const event = { atMs: nowMs(), endpointName, kind: 'instance-skipped', reason }
+    keepEvent(ground, store, { ...event, inputs: { instanceId, observed, detail } })
+  })
   const sweep = setInterval(() => {
     modelData.removeUnused(runtime.contentHashesInUse()).catch((error: unknown) => {
       log.warn({ err: error }, 'unused model data not removed')
     })
   }, SWEEP_INTERVAL_MS)
-  const control = createControlServer(controlDeps(ground, plane, { store, objectStore, runtime }))
+  const control = createControlServer(
+    controlDeps(ground, plane, { store, objectStore, runtime, stopping: stopping.signal }),
+  )
   await listenOnSocket(control, paths.controlSocket)
   const endpoints = createEndpointLoop({
     store,
@@ -175,7 +184,7 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
 
   // Stop accepting and drain; stop deciding; stop what was decided; close what remembers it.
   return async () => {
-    isStopping = true
+    stopping.abort()
     const deadline = AbortSignal.timeout(STOP_MS)
     clearInterval(sweep)
     await gateways.stop(deadline)
@@ -189,7 +198,7 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
 }
 
 function createRuntime(
-  { config, paths, log }: Ground,
+  ground: Ground,
   url: string,
   world: {
     readonly store: Store
@@ -197,35 +206,40 @@ function createRuntime(
     readonly isDrained: (instanceId: string) => boolean
   },
 ): ProcessRuntime {
+  const { config, paths, log } = ground
   return createProcessRuntime({
     paths,
     images: imagesOf(config),
     prepareModelData: (source, containerName, signal) =>
       world.modelData.prepare({ containerName, source }, signal),
     isDrained: world.isDrained,
-    recordEvent: (event) => {
-      world.store.recordEvent(event).catch((error: unknown) => {
-        log.warn({ err: error, event }, 'event not kept')
-      })
-    },
+    recordEvent: (event) => keepEvent(ground, world.store, event),
     clock: systemClock,
     random: Math.random,
     log: log.child({ room: 'fleet' }),
-    environment: containerEnvironment(config, url),
+    environment: containerEnvironment(config, paths, url),
     capacity: config.BERTH_CAPACITY === 'strict' ? 'strict' : 'over-commit',
+  })
+}
+
+// An event that cannot be kept (the disk is full) must not stop what it tells of.
+function keepEvent({ log }: Ground, store: Store, event: EndpointEvent): void {
+  store.recordEvent(event).catch((error: unknown) => {
+    log.warn({ err: error, event }, 'event not kept')
   })
 }
 
 function controlDeps(
   { config, paths, version, startedAtMs, log }: Ground,
-  { url, gateways }: DataPlane,
+  { url, link, gateways }: DataPlane,
   world: {
     readonly store: Store
     readonly objectStore: ObjectStore
     readonly runtime: ProcessRuntime
+    readonly stopping: AbortSignal
   },
 ): ControlDeps {
-  const { store, objectStore, runtime } = world
+  const { store, objectStore, runtime, stopping } = world
   const installation = installationOf(config)
   const credentials = loadCredentials(paths.credentials)
   const images = imagesOf(config)
@@ -256,6 +270,7 @@ function controlDeps(
       },
     }),
     fleetRuntime: runtime,
+    stopping,
     describePlatform: async () =>
       reportPlatform({
         version,
@@ -263,6 +278,8 @@ function controlDeps(
         nowMs: nowMs(),
         control: { pid: process.pid, startedAtMs },
         gateways: gateways.list(),
+        versionOf: (pid) =>
+          link.listGateways().find((gateway) => gateway.pid === pid)?.programVersion,
         fleets: await runtime.observeFleets(),
       }),
     log: log.child({ room: 'control' }),
@@ -285,6 +302,7 @@ function gatewayArguments(config: Config, dataDir: string): readonly string[] {
     waitingMax: config.BERTH_ROUTER_WAITING_MAX,
     slotsPerInstance: config.BERTH_SLOTS_PER_INSTANCE,
     connectionsMax: config.BERTH_CONNECTIONS_MAX,
+    bodyTimeoutMs: config.BERTH_BODY_TIMEOUT_MS,
     headersTimeoutMs: config.BERTH_HEADERS_TIMEOUT_MS,
     idleTimeoutMs: config.BERTH_IDLE_TIMEOUT_MS,
     orphanGraceMs: config.BERTH_ORPHAN_GRACE_SECONDS * 1000,
@@ -307,7 +325,11 @@ function imagesOf(config: Config): ReturnType<typeof builtInImages> {
 }
 
 /** What every container sees; never the platform's own environment or credentials. */
-function containerEnvironment(config: Config, url: string): Readonly<Record<string, string>> {
+function containerEnvironment(
+  config: Config,
+  paths: DataPaths,
+  url: string,
+): Readonly<Record<string, string>> {
   const { PATH = '/usr/local/bin:/usr/bin:/bin' } = environment()
   return {
     PATH,
@@ -315,6 +337,7 @@ function containerEnvironment(config: Config, url: string): Readonly<Record<stri
     AWS_REGION: config.BERTH_REGION,
     AWS_DEFAULT_REGION: config.BERTH_REGION,
     AWS_ENDPOINT_URL: url,
+    NODE_COMPILE_CACHE: join(paths.codeCache, 'instances'),
   }
 }
 
@@ -324,10 +347,6 @@ function installationOf(config: Config): { readonly accountId: string; readonly 
 
 function ownHosts(config: Config): readonly string[] {
   return [config.BERTH_HOST, config.BERTH_S3_DOMAIN, 'localhost', '127.0.0.1']
-}
-
-function expandHome(path: string): string {
-  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : path
 }
 
 // A client cannot connect to the address that means all of them.

@@ -64,13 +64,19 @@ function printEndpoint(endpoint: EndpointReport, terminal: Terminal, nowMs: numb
   terminal.print(
     `created  ${age(endpoint.createdAtMs)} ago, changed ${age(endpoint.modifiedAtMs)} ago`,
   )
+  const newest = (variantName: string): FleetReport | undefined =>
+    endpoint.fleets.findLast((fleet) => fleet.variantName === variantName)
   const variantRows = endpoint.variants.map((variant) => [
     variant.variantName,
+    newest(variant.variantName)?.modelName ?? '-',
+    newest(variant.variantName)?.instanceType ?? '-',
     formatWish(variant.currentInstanceCount, variant.desiredInstanceCount),
     formatWish(variant.currentWeight, variant.desiredWeight),
   ])
   if (variantRows.length > 0) {
-    terminal.print(`\n${formatTable(['VARIANT', 'INSTANCES', 'WEIGHT'], variantRows)}`)
+    terminal.print(
+      `\n${formatTable(['VARIANT', 'MODEL', 'TYPE', 'INSTANCES', 'WEIGHT'], variantRows)}`,
+    )
   }
   printInstances(endpoint.fleets, terminal, age)
   terminal.print('')

@@ -24,6 +24,8 @@ export interface ControlDeps extends OperationDeps {
   readonly fleetRuntime: Pick<FleetRuntime, 'observeFleets' | 'readLogs'>
   /** The platform's own processes: role, pid, memory, uptime, version. */
   readonly describePlatform: () => Promise<JsonObject>
+  /** Aborts when the platform stops: replies that would go on for ever end then. */
+  readonly stopping: AbortSignal
   readonly log: Log
 }
 

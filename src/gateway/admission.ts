@@ -90,15 +90,16 @@ export class Admission {
   }
 
   /** The instance refused a connection: it is left alone for a while. */
-  recordRefusal(instanceId: string): void {
+  recordRefusal(instanceId: string): boolean {
     const use = this.#useByInstance.get(instanceId)
     const nowMs = this.#options.clock.nowMs()
-    if (use === undefined || use.suspectUntilMs > nowMs) return
+    if (use === undefined || use.suspectUntilMs > nowMs) return false
     use.suspectUntilMs = nowMs + SUSPECT_MS
     this.#options.clock.sleep(SUSPECT_MS, this.#closing.signal).then(
       () => use.lane?.admitWaiting(this.#options.clock.nowMs()),
       () => undefined,
     )
+    return true
   }
 
   outstandingByInstance(): Readonly<Record<string, number>> {

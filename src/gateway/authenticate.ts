@@ -7,8 +7,8 @@ import type { AuthError } from '../wire/auth-errors.ts'
 import type { AuthFailure, Principal, SignedRequest, VerifiedRequest } from '../wire/auth-types.ts'
 import { bodyMismatch, matchesPayload, verifyRequest } from '../wire/sigv4.ts'
 import { SigningKeyCache } from '../wire/sigv4-keys.ts'
-import { findSecret } from './credentials.ts'
-import type { Credentials } from './credentials.ts'
+import { findSecret } from '../wire/find-secret.ts'
+import type { Credentials } from '../wire/find-secret.ts'
 
 /** A request whose signature is missing or wrong. */
 export class AuthRefusal extends Error {

@@ -108,9 +108,9 @@ async function forwardToOneOf(variant: VariantRoute, passage: Passage): Promise<
     avoidInstanceId = slot.instance.instanceId
     if (outcome.kind === 'reset') resetCount += 1
     else {
-      deps.admission.recordRefusal(avoidInstanceId)
+      const isNews = deps.admission.recordRefusal(avoidInstanceId)
       const observed = { observed: 'connection-refused', detail: outcome.detail } as const
-      deps.observe({ endpointName, instanceId: avoidInstanceId, ...observed })
+      if (isNews) deps.observe({ endpointName, instanceId: avoidInstanceId, ...observed })
     }
     const nowMs = deps.clock.nowMs()
     const { unreadyWaitMs } = deps.limits

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { tmpdir, userInfo } from 'node:os'
+import { homedir, tmpdir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 
 // A Unix socket path holds 108 bytes on Linux and 104 on macOS, the final NUL included.
@@ -20,6 +20,8 @@ export interface DataPaths {
   readonly models: string
   /** One folder per instance. */
   readonly logs: string
+  /** Compiled code of our own programs, made by Node; may be removed at any time. */
+  readonly codeCache: string
   /** Sockets, pids and the route snapshot; in a temporary folder when the data directory's path is too long. */
   readonly run: string
   /** Control answers passed-on HTTP requests here. */
@@ -35,9 +37,13 @@ export interface DataPaths {
   readonly gateways: string
 }
 
-/** The layout of a data directory. Pure: nothing is created. */
+/**
+ * The layout of a data directory. Pure: nothing is created.
+ *
+ * @param dataDirectory relative to the current folder; a leading `~` is the home folder.
+ */
 export function dataPathsOf(dataDirectory: string): DataPaths {
-  const dataDir = resolve(dataDirectory)
+  const dataDir = resolve(dataDirectory.replace(/^~(?=\/|$)/, homedir()))
   const run = runDirectoryOf(dataDir)
   return {
     dataDir,
@@ -47,6 +53,7 @@ export function dataPathsOf(dataDirectory: string): DataPaths {
     objects: join(dataDir, 'objects'),
     models: join(dataDir, 'models'),
     logs: join(dataDir, 'logs'),
+    codeCache: join(dataDir, 'code-cache'),
     run,
     controlSocket: join(run, 'control.sock'),
     linkSocket: join(run, 'link.sock'),

@@ -150,6 +150,14 @@ export const OPTIONS = {
     unit: 'ms',
     doc: 'How long a client may take to send the head of a request.',
   },
+  BERTH_BODY_TIMEOUT_MS: {
+    kind: 'integer',
+    default: 60_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    doc: 'How long a client may take to send the body of an invocation; for other operations, its longest silence.',
+  },
   BERTH_IDLE_TIMEOUT_MS: {
     kind: 'integer',
     default: 65_000,

@@ -8,6 +8,12 @@ export interface Gateways {
   /** Removes an endpoint from every gateway: new invocations get "not found". */
   withdrawRoute(endpointName: string): void
 
+  /**
+   * Resolves when every connected gateway has applied every change so far, or after a bounded wait: a gateway that
+   * hangs must not hold up the others.
+   */
+  settled(): Promise<void>
+
   /** Names that are routed now. */
   routedEndpointNames(): readonly string[]
 

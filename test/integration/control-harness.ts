@@ -10,7 +10,7 @@ import type { BerthTarget } from '../../src/cli/client/find-berth.ts'
 import type { ControlDeps } from '../../src/control/deps.ts'
 import { createControlServer } from '../../src/control/server.ts'
 import type { ObservedFleet } from '../../src/domain/fleet.ts'
-import { findSecret } from '../../src/gateway/credentials.ts'
+import { findSecret } from '../../src/wire/find-secret.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import type { LogLine, LogRequest } from '../../src/ports/fleet-runtime.ts'
@@ -100,6 +100,7 @@ export class ControlHarness {
         this.s3Targets.push(request.url ?? '')
         response.end()
       },
+      stopping: new AbortController().signal,
       fleetRuntime: {
         observeFleets: () => this.#observeFleets(),
         readLogs: (request, signal) => this.#readLogs(request, signal),

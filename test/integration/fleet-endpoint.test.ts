@@ -20,6 +20,8 @@ import type { ProcessHarness } from './fleet-harness.ts'
 class FakeGateways implements Gateways {
   readonly routes = new Map<string, EndpointRoute>()
 
+  async settled(): Promise<void> {}
+
   publishRoute(route: EndpointRoute): void {
     this.routes.set(route.endpointName, route)
   }

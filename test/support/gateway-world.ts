@@ -12,7 +12,7 @@ import { createGatewayLink } from '../../src/adapters/gateway-link/gateway-link.
 import type { GatewayLink } from '../../src/adapters/gateway-link/gateway-link.ts'
 import type { EndpointRoute, InstanceRoute, VariantRoute } from '../../src/domain/routes.ts'
 import { loadCredentials } from '../../src/gateway/credentials.ts'
-import type { Credentials } from '../../src/gateway/credentials.ts'
+import type { Credentials } from '../../src/wire/find-secret.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { DEFAULT_LIMITS } from '../../src/gateway/limits.ts'
 import type { GatewayLimits } from '../../src/gateway/limits.ts'

@@ -20,6 +20,9 @@ import { UnconnectedGateways } from './live-gateways.ts'
 import { RouteLedger } from './route-ledger.ts'
 import { SnapshotFile, loadRouteSnapshot } from './snapshot-file.ts'
 
+// A gateway acknowledges a change in a millisecond or two; one that takes longer than this is not waited for.
+const SETTLE_MS_MAX = 500
+
 /** What the link takes from its surroundings. */
 export interface GatewayLinkOptions {
   /** `DataPaths.linkSocket`. A socket file left there by a dead process is replaced. */
@@ -140,6 +143,11 @@ export class GatewayLink implements Gateways {
     return sessions.every(({ routeVersion }) => routeVersion >= this.#ledger.version)
   }
 
+  async settled(): Promise<void> {
+    const timeout = AbortSignal.timeout(SETTLE_MS_MAX)
+    while (!this.hasSettled() && !timeout.aborted) await this.#nextChange(timeout)
+  }
+
   listGateways(): readonly ConnectedGateway[] {
     return [...this.#sessionByGateway.values()].map(({ identity, connectedAtMs, report }) => ({
       ...identity,
@@ -229,6 +237,18 @@ export class GatewayLink implements Gateways {
     this.#unconnected.add(gatewayId, pid)
     this.#options.log.info({ gatewayId, pid }, 'gateway disconnected')
     this.#announceChange()
+  }
+
+  #nextChange(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        remove()
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+      const remove = this.onChange(end)
+      signal.addEventListener('abort', end)
+    })
   }
 
   #announceChange(): void {

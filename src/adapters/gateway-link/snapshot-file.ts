@@ -68,7 +68,8 @@ export class SnapshotFile {
   async #writeOnce(): Promise<boolean> {
     const { file, log, snapshot } = this.#options
     this.#isDirty = false
-    const temporary = `${file}.${process.pid}.tmp`
+    // One name: what a killed control left behind is overwritten, and nobody else writes here.
+    const temporary = `${file}.tmp`
     try {
       await writeFile(temporary, encodeRouteSnapshot(snapshot()), { mode: 0o600 })
       await rename(temporary, file)

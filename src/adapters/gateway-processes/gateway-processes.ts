@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { environment } from '../../platform/config.ts'
 import type { DataPaths } from '../../platform/data-paths.ts'
 import type { Log } from '../../platform/log.ts'
 import { findProcess, isRunning } from '../../platform/process-identity.ts'
@@ -129,6 +130,7 @@ export class GatewayProcesses {
       detached: true,
       stdio: ['ignore', logFd, logFd],
       cwd: paths.dataDir,
+      env: { ...environment(), NODE_COMPILE_CACHE: join(paths.codeCache, 'gateway') },
     })
     closeSync(logFd)
     child.once('error', (error) =>

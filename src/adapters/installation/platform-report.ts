@@ -14,6 +14,8 @@ export interface PlatformFacts {
     readonly port: number
     readonly startedAtMs: number
   }[]
+  /** What a gateway process said of itself; an adopted one may be older. */
+  readonly versionOf: (gatewayPid: number) => string | undefined
   readonly fleets: readonly ObservedFleet[]
 }
 
@@ -34,6 +36,7 @@ export function reportPlatform({ version, url, nowMs, ...facts }: PlatformFacts)
       port,
       memoryBytes: findResidentBytes(pid),
       uptimeMs: nowMs - startedAtMs,
+      version: facts.versionOf(pid),
     })),
     instances: facts.fleets.flatMap(({ endpointName, variantName, instances }) =>
       instances.map(({ instanceId, state, pid, startedAtMs }) => ({

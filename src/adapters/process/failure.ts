@@ -28,12 +28,20 @@ export class StartError extends Error {
 
 const LOG_LINE_CHARS_MAX = 200
 
-/** `exited with code 3`, with the last lines of its log. */
+/** `exited with code 3`, with the last lines of its log; routine ones only if there are no others. */
 export function describeExit(exit: ProcessExit, lastLines: readonly string[]): string {
   const how = describeEnd(exit)
   if (lastLines.length === 0) return `${how}; it logged nothing`
-  const lines = lastLines.map((line) => line.slice(0, LOG_LINE_CHARS_MAX))
+  const telling = lastLines.filter((line) => !isRoutine(line))
+  const lines = (telling.length > 0 ? telling : lastLines).map((line) =>
+    line.slice(0, LOG_LINE_CHARS_MAX),
+  )
   return `${how}; last log lines:\n${lines.join('\n')}`
+}
+
+// Structured lines below a warning, as pino, Winston and our own model server write them.
+function isRoutine(line: string): boolean {
+  return /^\{.*"level":\s*("(trace|debug|info)"|[123]0\b)/i.test(line)
 }
 
 function describeEnd({ code, signal }: ProcessExit): string {

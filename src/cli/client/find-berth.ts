@@ -1,6 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { environment } from '../../platform/config.ts'
 import { dataPathsOf } from '../../platform/data-paths.ts'
 import type { DataPaths } from '../../platform/data-paths.ts'
@@ -69,7 +67,7 @@ export function findBerth(options: TargetOptions): BerthTarget {
 /** The data directory that the flags, the environment or the default name; absolute. */
 export function dataDirOf(options: { readonly dataDir?: string }): string {
   const text = options.dataDir ?? environment()['BERTH_DATA_DIR'] ?? OPTIONS.BERTH_DATA_DIR.default
-  return text === '~' || text.startsWith('~/') ? join(homedir(), text.slice(1)) : text
+  return dataPathsOf(text).dataDir
 }
 
 /** The record of the Berth that runs on a data directory; `undefined` when none does. */

@@ -32,6 +32,8 @@ export interface VariantReport {
 /** The instances of one variant in one generation. */
 export interface FleetReport {
   readonly variantName: string
+  readonly modelName: string | undefined
+  readonly instanceType: string | undefined
   readonly generation: number | undefined
   readonly instances: readonly InstanceReport[]
   /** Why instances do not start. */
@@ -125,6 +127,8 @@ function parseFleet(json: unknown): FleetReport {
   return {
     variantName: textField(json, 'variantName') ?? '?',
     generation: numberField(json, 'generation'),
+    modelName: textField(json, 'modelName'),
+    instanceType: textField(json, 'instanceType'),
     instances: listField(json, 'instances').map(parseInstance),
     startFailure: textField(fieldOf(json, 'startFailure'), 'reason'),
   }

@@ -1,5 +1,11 @@
 import type { EndpointEvent } from '../../domain/event.ts'
-import type { ObservedFleet, ObservedInstance, StartFailure } from '../../domain/fleet.ts'
+import type { Endpoint } from '../../domain/endpoint.ts'
+import type {
+  FleetVariant,
+  ObservedFleet,
+  ObservedInstance,
+  StartFailure,
+} from '../../domain/fleet.ts'
 import { encodeOperationOutput } from '../../wire/sagemaker-operations.ts'
 import type { ControlDeps } from '../deps.ts'
 import { endpointDescriptionOf } from '../sagemaker/endpoint-description.ts'
@@ -21,6 +27,9 @@ interface EndpointInside {
 interface VariantInside {
   readonly variantName: string
   readonly generation: number
+  /** Undefined for a generation that the endpoint has left behind. */
+  readonly modelName: string | undefined
+  readonly instanceType: string | undefined
   readonly desiredInstanceCount: number
   readonly instances: readonly Omit<ObservedInstance, 'address'>[]
   readonly startFailure: StartFailure | undefined
@@ -47,14 +56,34 @@ export async function describeEndpointInside(
     variants: fleets
       .filter(({ endpointId }) => endpointId === endpoint.endpointId)
       .toSorted((a, b) => a.generation - b.generation)
-      .map(variantOf),
+      .map((fleet) => variantOf(fleet, endpoint)),
     events: await store.listEvents(endpoint.name, limit),
   }
 }
 
 // Where an instance listens is nobody's business outside: it answers without a signature.
-function variantOf(fleet: ObservedFleet): VariantInside {
+function variantOf(fleet: ObservedFleet, endpoint: Endpoint): VariantInside {
   const { variantName, generation, desiredInstanceCount, startFailure } = fleet
+  const { modelName, instanceType } = findVariant(endpoint, generation, variantName) ?? {}
   const instances = fleet.instances.map(({ address: _, ...instance }) => instance)
-  return { variantName, generation, desiredInstanceCount, instances, startFailure }
+  return {
+    variantName,
+    generation,
+    modelName,
+    instanceType,
+    desiredInstanceCount,
+    instances,
+    startFailure,
+  }
+}
+
+function findVariant(
+  { serving, deployment }: Endpoint,
+  generation: number,
+  variantName: string,
+): FleetVariant | undefined {
+  const green = deployment !== undefined && 'green' in deployment ? deployment.green : undefined
+  return [serving, green]
+    .find((candidate) => candidate?.number === generation)
+    ?.variants.find((variant) => variant.variantName === variantName)
 }

@@ -48,7 +48,11 @@ export function createEndpointWorld(ports: EndpointPorts): EndpointWorld {
       gateways.withdrawRoute(endpointName)
       publishedByName.delete(endpointName)
     },
-    saveEndpoint: (endpoint) => store.saveEndpoint(endpoint),
+    async saveEndpoint(endpoint) {
+      // Whoever reads the new status may invoke at once, through any gateway.
+      await gateways.settled()
+      return store.saveEndpoint(endpoint)
+    },
     removeEndpoint: ({ name, revision }) => store.removeEndpoint(name, revision),
     recordEvent: (event) => store.recordEvent(event),
   }
