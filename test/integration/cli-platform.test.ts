@@ -91,7 +91,7 @@ describe('a model from file to answer and back', () => {
     )
     const described = (await run('describe', 'affine')).stdout
     assert.match(described, /^affine {2}InService\n/)
-    assert.match(described, /\nAllTraffic +1 +1\n/)
+    assert.match(described, /\nAllTraffic +affine-\S+ +ml\.m5\.large +1 +1\n/)
     assert.match(described, /\n[0-9a-f]{20} +AllTraffic \(\d+\) +ready +\d+ /)
     assert.match(described, /ago {2}status-changed {2}/)
     const platform = JSON.parse((await run('describe', '--platform', '--json')).stdout)

@@ -46,6 +46,8 @@ describe("Berth's own routes", () => {
       {
         variantName: 'AllTraffic',
         generation: 1,
+        modelName: 'm',
+        instanceType: 'ml.m5.large',
         desiredInstanceCount: 1,
         instances: [{ instanceId: 'i-1', state: 'ready', pid: 42, startedAtMs: 1, readyAtMs: 2 }],
       },
