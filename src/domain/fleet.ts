@@ -51,6 +51,12 @@ export type InstanceAddress =
   | { readonly kind: 'socket'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
 
+/** Where an instance takes invocations as frames: one Unix socket for each of its workers. */
+export interface FramesAddress {
+  readonly version: number
+  readonly socketPaths: readonly string[]
+}
+
 /**
  * Life of an instance as its runtime sees it:
  * `preparing` (model data) → `starting` (process runs, no good ping yet) → `ready` ⇄ `unhealthy` →
@@ -66,6 +72,8 @@ export interface ObservedInstance {
   readonly reason: string | undefined
   /** Known from `starting` on. */
   readonly address: InstanceAddress | undefined
+  /** As its last good ping announced it; absent when it speaks only HTTP. */
+  readonly frames?: FramesAddress
   readonly pid: number | undefined
   readonly startedAtMs: number
   /** When it last became `ready`, if it ever did. */

@@ -1,10 +1,13 @@
 import type { RoutingStrategy } from './endpoint-config.ts'
-import type { InstanceAddress } from './fleet.ts'
+import type { FramesAddress, InstanceAddress } from './fleet.ts'
 
 /** One instance that may be given invocations. */
 export interface InstanceRoute {
   readonly instanceId: string
+  /** Where it speaks HTTP. */
   readonly address: InstanceAddress
+  /** Where it speaks frames as well; absent for containers that speak only HTTP. */
+  readonly frames?: FramesAddress
 }
 
 /** One variant as the gateway routes to it. */

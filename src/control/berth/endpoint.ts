@@ -31,7 +31,7 @@ interface VariantInside {
   readonly modelName: string | undefined
   readonly instanceType: string | undefined
   readonly desiredInstanceCount: number
-  readonly instances: readonly Omit<ObservedInstance, 'address'>[]
+  readonly instances: readonly Omit<ObservedInstance, 'address' | 'frames'>[]
   readonly startFailure: StartFailure | undefined
 }
 
@@ -65,7 +65,9 @@ export async function describeEndpointInside(
 function variantOf(fleet: ObservedFleet, endpoint: Endpoint): VariantInside {
   const { variantName, generation, desiredInstanceCount, startFailure } = fleet
   const { modelName, instanceType } = findVariant(endpoint, generation, variantName) ?? {}
-  const instances = fleet.instances.map(({ address: _, ...instance }) => instance)
+  const instances = fleet.instances.map(
+    ({ address: _address, frames: _frames, ...instance }) => instance,
+  )
   return {
     variantName,
     generation,

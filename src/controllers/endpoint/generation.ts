@@ -73,9 +73,10 @@ export function routeOf(
 ): EndpointRoute {
   const variants = generation.variants.map((variant): VariantRoute => {
     const instances = findFleet(fleets, endpoint, generation, variant)?.instances ?? []
-    const routes = instances.flatMap(({ instanceId, address, state }) =>
-      state === 'ready' && address !== undefined ? [{ instanceId, address }] : [],
-    )
+    const routes = instances.flatMap(({ instanceId, address, frames, state }) => {
+      if (state !== 'ready' || address === undefined) return []
+      return [{ instanceId, address, ...(frames === undefined ? {} : { frames }) }]
+    })
     return {
       variantName: variant.variantName,
       weight: variant.currentWeight,
