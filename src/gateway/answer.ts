@@ -1,22 +1,37 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-
-import { toBerthError, encodeError } from '../wire/errors.ts'
-import type { WireReply } from '../wire/errors.ts'
+import { isBerthError } from '../domain/errors.ts'
+import type { Log } from '../platform/log.ts'
 import type { ProtocolFamily } from '../wire/auth-errors.ts'
+import { encodeError, toBerthError } from '../wire/errors.ts'
+import type { WireReply } from '../wire/errors.ts'
 import { encodeXml } from '../wire/xml-text.ts'
 import { AuthRefusal } from './authenticate.ts'
+import type { ClientSink } from './client-sink.ts'
+import { ClientGone } from './deadline.ts'
 
-// A client that is still sending sees a reset instead of the answer when the connection is closed under it. So its
-// bytes are read and dropped for a moment after the answer, within bounds.
-const LINGER_MS = 1_000
-const LINGER_BYTES_MAX = 32 * 1024 * 1024
+/** What an answer to a failed request takes beside the failure. */
+export interface FailedRequest {
+  readonly family: ProtocolFamily
+  readonly requestId: string
+  readonly log: Log
+}
 
-/** A failure as one protocol family says it. */
-export function encodeFailure(
-  family: ProtocolFamily,
-  thrown: unknown,
-  requestId: string,
-): WireReply {
+/** Answers a failure in its protocol's form and logs it; a reply that has begun is cut instead. */
+export function answerFailure(client: ClientSink, thrown: unknown, request: FailedRequest): void {
+  if (thrown instanceof ClientGone) {
+    client.destroy()
+    return
+  }
+  const { family, requestId, log } = request
+  logFailure(thrown, requestId, log)
+  sendReply(client, encodeFailure(family, thrown, requestId))
+}
+
+/** Sends a reply whose body is text. */
+export function sendReply(client: ClientSink, { status, headers, body }: WireReply): void {
+  client.sendWhole(status, headers, Buffer.from(body))
+}
+
+function encodeFailure(family: ProtocolFamily, thrown: unknown, requestId: string): WireReply {
   const error = thrown instanceof AuthRefusal ? thrown.failure : toBerthError(thrown, requestId)
   const reply =
     family === 's3'
@@ -24,53 +39,6 @@ export function encodeFailure(
       : encodeError(family, error, requestId)
   if (reply.status !== 503) return reply
   return { ...reply, headers: { ...reply.headers, 'Retry-After': '1' } }
-}
-
-/**
- * Sends a whole reply. When the request has not come to its end, the connection is closed after it: what is left of
- * the body must not be read as the next request.
- */
-export function answer(request: IncomingMessage, response: ServerResponse, reply: WireReply): void {
-  if (response.headersSent || response.destroyed) {
-    response.destroy()
-    return
-  }
-  const body = Buffer.from(reply.body)
-  const headers = { ...reply.headers, 'Content-Length': String(body.length) }
-  if (request.complete || !hasBody(request)) {
-    response.writeHead(reply.status, headers)
-    response.end(body)
-    return
-  }
-  response.writeHead(reply.status, { ...headers, Connection: 'close' })
-  response.write(body)
-  // A client that was promised `100 Continue` and did not get it sends nothing more.
-  if (request.headers.expect !== undefined) response.end()
-  else lingerThenEnd(request, response)
-}
-
-// `complete` is not yet true while the event of a request without a body is emitted.
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-}
-
-function lingerThenEnd(request: IncomingMessage, response: ServerResponse): void {
-  let droppedBytes = 0
-  const end = (): void => {
-    clearTimeout(timer)
-    request.removeListener('data', drop)
-    request.pause()
-    response.end()
-  }
-  const drop = (piece: Buffer): void => {
-    droppedBytes += piece.length
-    if (droppedBytes > LINGER_BYTES_MAX) end()
-  }
-  const timer = setTimeout(end, LINGER_MS)
-  request.on('data', drop)
-  request.once('end', end)
-  request.once('error', end)
-  request.resume()
 }
 
 // Only what a gateway itself answers to S3 clients: that control is away, or that they are too slow.
@@ -84,4 +52,11 @@ function encodeS3Error(error: { code: string; message: string }, requestId: stri
     headers: { 'Content-Type': 'application/xml', 'x-amz-request-id': requestId },
     body: `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${body}</Error>`,
   }
+}
+
+function logFailure(error: unknown, requestId: string, log: Log): void {
+  if (error instanceof AuthRefusal) {
+    log.debug({ requestId, code: error.failure.code }, 'request refused')
+  } else if (isBerthError(error)) log.debug({ requestId, code: error.code }, 'request failed')
+  else log.error({ requestId, err: error }, 'internal error')
 }

@@ -44,13 +44,12 @@ export interface HeldBody extends Disposable {
 }
 
 /** @throws BerthError `RequestEntityTooLargeException`: the head announces more than the limit. */
-export function assertAnnouncedLength(request: IncomingMessage, bodyBytesMax: number): void {
-  const announced = Number(request.headers['content-length'] ?? 0)
-  if (announced > bodyBytesMax) throw tooLarge(bodyBytesMax)
+export function assertAnnouncedLength(announcedBytes: number, bodyBytesMax: number): void {
+  if (announcedBytes > bodyBytesMax) throw tooLarge(bodyBytesMax)
 }
 
 /**
- * Reads a whole body.
+ * Reads the whole body of a request that node's HTTP server reads.
  *
  * A body that arrives in one piece, as small ones do, is not copied; another one of announced length is copied once into
  * its exact size.
@@ -61,7 +60,6 @@ export function assertAnnouncedLength(request: IncomingMessage, bodyBytesMax: nu
  * @throws ClientGone when the connection broke.
  */
 export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<HeldBody> {
-  assertAnnouncedLength(request, limits.bodyBytesMax)
   const pieces = new BodyPieces(limits)
   try {
     await readPieces(request, pieces, limits)
@@ -139,6 +137,7 @@ function tooLarge(bodyBytesMax: number): BerthError {
   return new BerthError('RequestEntityTooLargeException', `The body exceeds the limit of ${limit}.`)
 }
 
-function tooSlow({ bodyTimeoutMs }: BodyLimits): BerthError {
+/** The failure of a body that did not come to its end in time. */
+export function tooSlow({ bodyTimeoutMs }: BodyLimits): BerthError {
   return new BerthError('RequestTimeout', `The body did not arrive within ${bodyTimeoutMs} ms.`)
 }

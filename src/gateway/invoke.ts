@@ -1,5 +1,3 @@
-import type { ServerResponse } from 'node:http'
-
 import { decideRetry } from '../domain/admission.ts'
 import type { Installation } from '../domain/arn.ts'
 import { chooseVariant } from '../domain/choose.ts'
@@ -13,6 +11,7 @@ import { containerHeaders } from '../wire/runtime-request.ts'
 import type { InvocationHead } from '../wire/runtime-request.ts'
 import { noInstance } from './admission.ts'
 import type { Admission } from './admission.ts'
+import type { ClientSink } from './client-sink.ts'
 import type { Connections } from './connections.ts'
 import { ClientGone } from './deadline.ts'
 import type { Deadline } from './deadline.ts'
@@ -55,7 +54,7 @@ export interface InvokeDeps {
  */
 export async function invoke(
   invocation: Invocation,
-  response: ServerResponse,
+  client: ClientSink,
   deps: InvokeDeps,
 ): Promise<void> {
   const { head, requestId } = invocation
@@ -69,8 +68,8 @@ export async function invoke(
   const names = { requestId, variantName: variant.variantName }
   const reply =
     head.operation === 'InvokeEndpoint'
-      ? new WholeReply(response, names)
-      : new StreamReply(response, names)
+      ? new WholeReply(client, names)
+      : new StreamReply(client, names)
   try {
     const outcome = await forwardToOneOf(variant, { invocation, reply, meter, deps })
     throwFailure(outcome, { head, variant, at: deps.at })
@@ -101,8 +100,8 @@ async function forwardToOneOf(variant: VariantRoute, passage: Passage): Promise<
   for (;;) {
     using slot = await deps.admission.enter({ endpointName, variantName, avoidInstanceId, signal })
     using _attempt = meter.startAttempt()
-    const pool = deps.connections.find(slot.instance)
-    const outcome = await forward(pool, request, reply, invocation.deadline)
+    const transport = deps.connections.find(slot.instance)
+    const outcome = await forward(transport, request, reply, invocation.deadline)
     if (outcome.kind !== 'refused' && outcome.kind !== 'reset') return outcome
 
     avoidInstanceId = slot.instance.instanceId
@@ -150,6 +149,8 @@ function throwFailure(outcome: ForwardOutcome, place: Place): void {
     }
     case 'reply-too-large':
       throw failed({ kind: 'status-without-body', status: outcome.statusCode }, place)
+    case 'overloaded':
+      throw overloaded(place)
     case 'timed-out':
       throw failed({ kind: 'timed-out' }, place)
     case 'broken':
@@ -166,6 +167,12 @@ function failed(failure: ContainerFailure, { head, variant, at }: Place): BerthE
   const containerName = variant.containerHostname
   const { region, accountId } = at
   return modelError(failure, { region, accountId, endpointName, containerName })
+}
+
+function overloaded({ head, variant }: Place): BerthError {
+  const where = `The instance of variant ${variant.variantName} of endpoint ${head.endpointName}`
+  const what = `${where} has more invocations waiting than it can answer in time.`
+  return new BerthError('ServiceUnavailable', `${what} Repeat the call, or add instances.`)
 }
 
 // Source: data-plane reference §2.6.

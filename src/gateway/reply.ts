@@ -1,8 +1,9 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 
 import { encodeModelStreamError, encodePayloadPart } from '../wire/event-stream.ts'
 import { invocationHeaders, streamHeaders } from '../wire/runtime-response.ts'
 import type { InvocationReply } from '../wire/runtime-response.ts'
+import type { ClientSink } from './client-sink.ts'
 
 // Replies up to this size are sent in one piece with their length, and a container that breaks off before it is
 // reached still becomes a ModelError. Larger ones pass through as they come.
@@ -33,20 +34,20 @@ export type ReplyNames = Pick<InvocationReply, 'requestId' | 'variantName'>
 
 /** The reply of InvokeEndpoint: status 200 whatever 2xx the container used. */
 export class WholeReply implements Reply {
-  readonly #response: ServerResponse
+  readonly #client: ClientSink
   readonly #names: ReplyNames
   #headers: Record<string, string> = {}
   #collected: Buffer[] = []
   #collectedBytes = 0
   #announcedLength: string | undefined
 
-  constructor(response: ServerResponse, names: ReplyNames) {
-    this.#response = response
+  constructor(client: ClientSink, names: ReplyNames) {
+    this.#client = client
     this.#names = names
   }
 
   get isStarted(): boolean {
-    return this.#response.headersSent
+    return this.#client.isStarted
   }
 
   start({ headers }: ContainerHead): void {
@@ -55,34 +56,28 @@ export class WholeReply implements Reply {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.isStarted) return this.#response.write(chunk)
+    if (this.isStarted) return this.#client.write(chunk)
     this.#collected.push(chunk)
     this.#collectedBytes += chunk.length
     if (this.#collectedBytes <= COLLECTED_BYTES_MAX) return true
     if (this.#announcedLength !== undefined) {
       this.#headers['Content-Length'] = this.#announcedLength
     }
-    this.#response.writeHead(200, this.#headers)
-    return this.#response.write(this.#takeCollected())
+    this.#client.start(200, this.#headers)
+    return this.#client.write(this.#takeCollected())
   }
 
   end(): void {
-    if (this.isStarted) {
-      this.#response.end()
-      return
-    }
-    this.#headers['Content-Length'] = String(this.#collectedBytes)
-    this.#response.writeHead(200, this.#headers)
-    this.#response.end(this.#takeCollected())
+    if (this.isStarted) this.#client.end()
+    else this.#client.sendWhole(200, this.#headers, this.#takeCollected())
   }
 
   breakOff(): void {
-    this.#response.destroy()
+    this.#client.destroy()
   }
 
   onDrain(listener: () => void): void {
-    this.#response.removeAllListeners('drain')
-    this.#response.on('drain', listener)
+    this.#client.onDrain(listener)
   }
 
   #takeCollected(): Buffer {
@@ -96,29 +91,28 @@ export class WholeReply implements Reply {
 
 /** The reply of InvokeEndpointWithResponseStream: each chunk of the container becomes a frame at once. */
 export class StreamReply implements Reply {
-  readonly #response: ServerResponse
+  readonly #client: ClientSink
   readonly #names: ReplyNames
 
-  constructor(response: ServerResponse, names: ReplyNames) {
-    this.#response = response
+  constructor(client: ClientSink, names: ReplyNames) {
+    this.#client = client
     this.#names = names
   }
 
   get isStarted(): boolean {
-    return this.#response.headersSent
+    return this.#client.isStarted
   }
 
   start({ headers }: ContainerHead): void {
-    this.#response.writeHead(200, streamHeaders({ ...this.#names, ...ownHeaders(headers) }))
-    this.#response.flushHeaders()
+    this.#client.start(200, streamHeaders({ ...this.#names, ...ownHeaders(headers) }))
   }
 
   write(chunk: Buffer): boolean {
-    return this.#response.write(encodePayloadPart(chunk))
+    return this.#client.write(encodePayloadPart(chunk))
   }
 
   end(): void {
-    this.#response.end()
+    this.#client.end()
   }
 
   breakOff(reason: 'timed-out' | 'broken'): void {
@@ -132,12 +126,11 @@ export class StreamReply implements Reply {
             'StreamBroken',
             'The connection to the model container was lost before its response was complete.',
           )
-    this.#response.end(frame)
+    this.#client.end(frame)
   }
 
   onDrain(listener: () => void): void {
-    this.#response.removeAllListeners('drain')
-    this.#response.on('drain', listener)
+    this.#client.onDrain(listener)
   }
 }
 

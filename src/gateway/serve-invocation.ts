@@ -1,11 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-
 import { BerthError } from '../domain/errors.ts'
 import type { Destination } from '../wire/aws-dispatch.ts'
 import { parseInvocationHead } from '../wire/runtime-request.ts'
-import type { Authenticator } from './authenticate.ts'
-import { assertAnnouncedLength, readBody } from './body.ts'
-import type { BodyBudget } from './body.ts'
+import type { Authenticator, SignedHead } from './authenticate.ts'
+import { assertAnnouncedLength } from './body.ts'
+import type { BodyBudget, BodyLimits, HeldBody } from './body.ts'
+import type { ClientSink } from './client-sink.ts'
 import { Deadline } from './deadline.ts'
 import { invoke } from './invoke.ts'
 import type { InvokeDeps } from './invoke.ts'
@@ -16,13 +15,15 @@ export interface ServeInvocationDeps extends InvokeDeps {
   readonly budget: BodyBudget
 }
 
-/** One request and where its answer goes. */
+/** One request whose head has come, and where its answer goes; whichever front received it. */
 export interface Incoming {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly head: SignedHead
+  /** 0 when the head announces none. */
+  readonly announcedBytes: number
   readonly requestId: string
-  /** The client waits for `100 Continue` before it sends the body. */
-  readonly expectsContinue: boolean
+  readonly client: ClientSink
+  /** Asks for the body where the client waits to be asked, and reads it. To be called once. Throws as `readBody` does. */
+  receiveBody(limits: BodyLimits): HeldBody | Promise<HeldBody>
 }
 
 /** A request to the runtime API: an operation that Berth offers, or one that it does not. */
@@ -40,28 +41,22 @@ export async function serveInvocation(
   destination: RuntimeDestination,
   deps: ServeInvocationDeps,
 ): Promise<void> {
-  const { request, response, requestId } = incoming
+  const { head: signedHead, client, requestId } = incoming
   const { limits, budget, authenticator } = deps
-  const { method = '', url = '', rawHeaders } = request
-  const signedHead = { method, rawTarget: url, rawHeaders }
   const verifiedHead = authenticator.verifyHead(signedHead)
   if (destination.kind === 'not-offered') throw notOfferedYet(destination.operation)
 
-  assertAnnouncedLength(request, limits.bodyBytesMax)
-  if (incoming.expectsContinue) response.writeContinue()
-  using body = await readBody(request, { ...limits, budget })
+  const { bodyBytesMax, bodyTimeoutMs } = limits
+  assertAnnouncedLength(incoming.announcedBytes, bodyBytesMax)
+  using body = await incoming.receiveBody({ bodyBytesMax, bodyTimeoutMs, budget })
   // Whoever can sign may invoke every endpoint: this is where a policy will decide about the principal.
   authenticator.verifyBody(signedHead, verifiedHead, body.bytes)
 
   const { operation, endpointName } = destination
-  const head = parseInvocationHead(operation, endpointName, rawHeaders)
+  const head = parseInvocationHead(operation, endpointName, signedHead.rawHeaders)
   using deadline = new Deadline(limits.invocationTimeoutMs)
-  const abandon = (): void => {
-    if (!response.writableFinished) deadline.abandon()
-  }
-  if (response.destroyed) abandon()
-  response.once('close', abandon)
-  await invoke({ head, body: body.bytes, requestId, deadline }, response, deps)
+  client.onClosed(() => deadline.abandon())
+  await invoke({ head, body: body.bytes, requestId, deadline }, client, deps)
 }
 
 function notOfferedYet(operation: string | undefined): BerthError {

@@ -7,14 +7,14 @@ import type { Log } from '../platform/log.ts'
 import type { ProtocolFamily } from '../wire/auth-errors.ts'
 import { chooseDestination } from '../wire/aws-dispatch.ts'
 import type { Destination } from '../wire/aws-dispatch.ts'
-import { isBerthError } from '../domain/errors.ts'
-import { answer, encodeFailure } from './answer.ts'
-import { AuthRefusal } from './authenticate.ts'
-import { ClientGone } from './deadline.ts'
+import { answerFailure, sendReply } from './answer.ts'
+import { readBody } from './body.ts'
+import type { ClientSink } from './client-sink.ts'
+import { refuseMalformed } from './malformed.ts'
+import { NodeSink } from './node-sink.ts'
 import { passOn } from './pass-on.ts'
 import { serveInvocation } from './serve-invocation.ts'
 import type { Incoming, RuntimeDestination, ServeInvocationDeps } from './serve-invocation.ts'
-import { refuseMalformed } from './malformed.ts'
 
 // Request line and headers together. AWS documents 16 KiB for the whole head of a REST request.
 const HEAD_BYTES_MAX = 16 * 1024
@@ -52,7 +52,7 @@ export function createGatewayServer(deps: ServerDeps): Server {
     return (request: IncomingMessage, response: ServerResponse): void => {
       responseBySocket.set(request.socket, response)
       if (deps.isStopping()) response.shouldKeepAlive = false
-      void serve({ request, response, requestId: randomUUID(), expectsContinue }, deps)
+      void serve({ request, response, expectsContinue }, deps)
     }
   }
   server.maxConnections = limits.connectionsMax
@@ -67,31 +67,52 @@ export function createGatewayServer(deps: ServerDeps): Server {
   return server
 }
 
-async function serve(incoming: Incoming, deps: ServerDeps): Promise<void> {
-  const { request, response, requestId } = incoming
-  const { method = '', url = '', rawHeaders } = request
-  const destination = chooseDestination({ method, rawTarget: url, rawHeaders })
+interface NodeExchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** The client waits for `100 Continue` before it sends the body. */
+  readonly expectsContinue: boolean
+}
+
+async function serve(exchange: NodeExchange, deps: ServerDeps): Promise<void> {
+  const incoming = createIncoming(exchange)
+  const destination = chooseDestination(incoming.head)
   try {
-    await serveDestination(incoming, destination, deps)
+    await serveDestination(incoming, destination, { exchange, deps })
   } catch (error) {
-    if (error instanceof ClientGone) {
-      response.destroy()
-      return
-    }
-    logFailure(error, requestId, deps.log)
-    answer(request, response, encodeFailure(familyOf(destination), error, requestId))
+    const { requestId } = incoming
+    answerFailure(incoming.client, error, {
+      family: familyOf(destination),
+      requestId,
+      log: deps.log,
+    })
+  }
+}
+
+function createIncoming({ request, response, expectsContinue }: NodeExchange): Incoming {
+  const { method = '', url = '', rawHeaders, headers } = request
+  return {
+    head: { method, rawTarget: url, rawHeaders },
+    announcedBytes: Number(headers['content-length'] ?? 0),
+    requestId: randomUUID(),
+    client: new NodeSink(request, response),
+    receiveBody: (limits) => {
+      if (expectsContinue) response.writeContinue()
+      return readBody(request, limits)
+    },
   }
 }
 
 async function serveDestination(
   incoming: Incoming,
   destination: Destination,
-  deps: ServerDeps,
+  { exchange, deps }: { readonly exchange: NodeExchange; readonly deps: ServerDeps },
 ): Promise<void> {
-  const { request, response } = incoming
+  const { request, response } = exchange
   if (isRuntime(destination)) await serveInvocation(incoming, destination, deps)
-  else if (isHealthRoute(request, destination)) answerHealth(incoming, destination.path, deps)
-  else {
+  else if (isHealthRoute(request, destination)) {
+    answerHealth(incoming.client, destination.path, deps)
+  } else {
     const { controlSocket, clock, limits } = deps
     await passOn(request, response, { controlSocket, clock, bodyTimeoutMs: limits.bodyTimeoutMs })
   }
@@ -113,10 +134,10 @@ function isHealthRoute(
 }
 
 // `/berth/health` is for "restart me", `/berth/ready` for "send me traffic". Neither is signed.
-function answerHealth({ request, response }: Incoming, path: string, deps: ServerDeps): void {
+function answerHealth(client: ClientSink, path: string, deps: ServerDeps): void {
   const isReady = path !== '/berth/ready' || deps.isReady()
   const status = path === '/berth/ready' ? (isReady ? 'ready' : 'not-ready') : 'live'
-  answer(request, response, {
+  sendReply(client, {
     status: isReady ? 200 : 503,
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ status }),
@@ -138,11 +159,4 @@ function familyOf(destination: Destination): ProtocolFamily {
     case 'not-offered':
       return destination.family
   }
-}
-
-function logFailure(error: unknown, requestId: string, log: Log): void {
-  if (error instanceof AuthRefusal) {
-    log.debug({ requestId, code: error.failure.code }, 'request refused')
-  } else if (isBerthError(error)) log.debug({ requestId, code: error.code }, 'request failed')
-  else log.error({ requestId, err: error }, 'internal error')
 }
