@@ -16,15 +16,24 @@ export function predictBatchMs(cost: BatchCost, rowCount: number): number {
 // A sample counts half after 138 further ones: long enough to see batches of different sizes, short enough to follow
 // a machine that is shared. Source: algorithms reference §5.3.
 const FORGETTING = 0.995
-// Of the estimate's error, so that samples of one size only, which say nothing of the slope, cannot inflate it for ever.
-const COVARIANCE_MAX = 1_000
+// Of the estimate's error, in first samples squared: samples of one size only, which say nothing of the slope, must not
+// inflate it for ever.
+const COVARIANCE_MAX = 100
 const INFLATION_START = 1.1
 const INFLATION_MAX = 3
 const INFLATION_STEP = 0.02
 const INFLATION_QUANTILE = 0.95
-// A sample this many typical deviations away is believed only so far: a pause of the machine is not the model's cost.
+// Errors are shares of what is predicted or measured, whichever is more: a long batch is not more certain than a short
+// one. One this many typical errors large weighs less: a pause of the machine is not the model's cost.
 const OUTLIER_DEVIATIONS = 4
 const DEVIATION_WEIGHT = 0.05
+const DEVIATION_MIN = 0.02
+// Shorter times are what clocks cannot resolve.
+const MS_MIN = 1e-3
+// Before that the typical error is not known, and the first guess of the slope may be far off.
+const WARM_UP_SAMPLES = 10
+// So many outliers in a row are no pauses: the cost has changed, and what was learned before counts no more.
+const CHANGE_SAMPLES = 8
 
 /**
  * Learns what batches cost from those that ran, by recursive least squares with forgetting.
@@ -37,12 +46,15 @@ export class BatchCostModel implements BatchCost {
   #perRowMs = 0
   #inflation = INFLATION_START
   #sampleCount = 0
-  /** Typical distance of a sample from its prediction. */
-  #deviationMs = 0
-  // Covariance of the estimate: [[a, b], [b, c]].
-  #a = COVARIANCE_MAX
+  /** Typical error of a prediction, as a share. */
+  #deviation = 1
+  /** In a row. */
+  #outlierCount = 0
+  // Covariance of the estimate: [[a, b], [b, c]], bounded.
+  #covarianceMax = 0
+  #a = 0
   #b = 0
-  #c = COVARIANCE_MAX
+  #c = 0
 
   get fixedMs(): number {
     return this.#fixedMs
@@ -61,39 +73,57 @@ export class BatchCostModel implements BatchCost {
     if (!(rowCount >= 1) || !(tookMs >= 0) || tookMs === Infinity) return
     this.#sampleCount += 1
     if (this.#sampleCount === 1) {
-      this.#fixedMs = tookMs / 2
-      this.#perRowMs = tookMs / 2 / rowCount
-      this.#deviationMs = tookMs
+      this.#seed(rowCount, tookMs)
       return
     }
     const predictedMs = this.#fixedMs + this.#perRowMs * rowCount
     this.#learnInflation(tookMs, predictedMs)
-    this.#learnLine(rowCount, this.#believable(tookMs - predictedMs))
+    this.#learnLine(rowCount, tookMs, predictedMs)
   }
 
-  #believable(errorMs: number): number {
-    const boundMs = OUTLIER_DEVIATIONS * this.#deviationMs
-    const believedMs = Math.max(-boundMs, Math.min(boundMs, errorMs))
-    // The believed error still widens the bound, so a lasting change is followed within some samples.
-    this.#deviationMs += DEVIATION_WEIGHT * (Math.abs(believedMs) - this.#deviationMs)
-    // Below a hundredth of the prediction lies only what clocks cannot resolve.
-    this.#deviationMs = Math.max(this.#deviationMs, this.#fixedMs / 100, 1e-3)
-    return believedMs
+  #seed(rowCount: number, tookMs: number): void {
+    this.#fixedMs = tookMs / 2
+    this.#perRowMs = tookMs / 2 / rowCount
+    this.#startOver(tookMs)
   }
 
-  #learnLine(rowCount: number, errorMs: number): void {
-    const p = this.#a + this.#b * rowCount
-    const q = this.#b + this.#c * rowCount
-    const divisor = FORGETTING + p + q * rowCount
-    this.#fixedMs += (p / divisor) * errorMs
-    this.#perRowMs += (q / divisor) * errorMs
-    const limit = (variance: number): number => Math.min(variance / FORGETTING, COVARIANCE_MAX)
+  #startOver(scaleMs: number): void {
+    this.#covarianceMax = COVARIANCE_MAX * Math.max(scaleMs, MS_MIN) ** 2
+    this.#a = this.#covarianceMax
+    this.#b = 0
+    this.#c = this.#covarianceMax
+    this.#outlierCount = 0
+  }
+
+  #learnLine(rowCount: number, tookMs: number, predictedMs: number): void {
+    const scaleMs = Math.max(predictedMs, tookMs, MS_MIN)
+    const error = (tookMs - predictedMs) / scaleMs
+    const weight = this.#weigh(Math.abs(error))
+    this.#outlierCount = weight < 1 ? this.#outlierCount + 1 : 0
+    if (this.#outlierCount >= CHANGE_SAMPLES) this.#startOver(scaleMs)
+    const x = 1 / scaleMs
+    const y = rowCount / scaleMs
+    const p = this.#a * x + this.#b * y
+    const q = this.#b * x + this.#c * y
+    const divisor = FORGETTING / weight + p * x + q * y
+    this.#fixedMs += (p / divisor) * error
+    this.#perRowMs += (q / divisor) * error
+    const limit = (variance: number): number => {
+      return Math.max(0, Math.min(variance / FORGETTING, this.#covarianceMax))
+    }
     this.#a = limit(this.#a - (p * p) / divisor)
     this.#c = limit(this.#c - (q * q) / divisor)
-    const bound = Math.sqrt(Math.max(0, this.#a * this.#c))
+    const bound = Math.sqrt(this.#a * this.#c)
     const covariance = (this.#b - (p * q) / divisor) / FORGETTING
     this.#b = Math.max(-bound, Math.min(bound, covariance))
     this.#keepPositive(rowCount)
+  }
+
+  #weigh(error: number): number {
+    const bound = OUTLIER_DEVIATIONS * this.#deviation
+    const moved = DEVIATION_WEIGHT * (Math.min(error, bound) - this.#deviation)
+    this.#deviation = Math.max(DEVIATION_MIN, this.#deviation + moved)
+    return error <= bound || this.#sampleCount <= WARM_UP_SAMPLES ? 1 : bound / error
   }
 
   // Neither part of a cost is negative. What one part gives up the other takes over, so that the prediction for
