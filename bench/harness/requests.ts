@@ -17,6 +17,8 @@ export interface Signing {
   readonly secretAccessKey: string
   readonly region: string
   readonly service: string
+  /** Whether the hash of the body is a header of its own, as the SDKs for JavaScript do; boto3 does not. On by default. */
+  readonly applyChecksum?: boolean
 }
 
 /** Unsigned requests as the bytes that go over the wire. */
@@ -37,9 +39,10 @@ export async function signRequests(
   requests: readonly PlainRequest[],
   signing: Signing,
 ): Promise<Buffer[]> {
-  const { accessKeyId, secretAccessKey, region, service } = signing
+  const { accessKeyId, secretAccessKey, region, service, applyChecksum = true } = signing
   const credentials = { accessKeyId, secretAccessKey }
-  const signer = new SignatureV4({ credentials, region, service, sha256: Sha256 })
+  const options = { credentials, region, service, applyChecksum, sha256: Sha256 }
+  const signer = new SignatureV4(options)
   const encoded: Buffer[] = []
   for (const request of requests) {
     const host = hostHeader(address)

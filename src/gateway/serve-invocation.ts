@@ -50,7 +50,7 @@ export async function serveInvocation(
   assertAnnouncedLength(incoming.announcedBytes, bodyBytesMax)
   using body = await incoming.receiveBody({ bodyBytesMax, bodyTimeoutMs, budget })
   // Whoever can sign may invoke every endpoint: this is where a policy will decide about the principal.
-  authenticator.verifyBody(signedHead, verifiedHead, body.bytes)
+  authenticator.verifyBody(verifiedHead, body.bytes)
 
   const { operation, endpointName } = destination
   const head = parseInvocationHead(operation, endpointName, signedHead.rawHeaders)

@@ -81,9 +81,14 @@ export interface VerifiedRequest {
 
 /**
  * `needs-body`: everything but the signature itself was right so far (key, clock, scope), and the signature covers
- * the hash of a body that is still to come. Buffer it and verify again with `bodySha256`.
+ * the hash of a body that is still to come. Buffer it and verify the rest with its hash, or all of it again.
  */
 export type VerifyResult =
-  | VerifiedRequest
-  | { readonly kind: 'needs-body' }
-  | { readonly kind: 'rejected'; readonly failure: AuthFailure }
+  VerifiedRequest | NeedsBody | { readonly kind: 'rejected'; readonly failure: AuthFailure }
+
+/** A head that is right so far. */
+export interface NeedsBody {
+  readonly kind: 'needs-body'
+  /** Verifies what is left, without reading the head again. */
+  readonly verifyRest: (bodySha256: string) => VerifyResult
+}

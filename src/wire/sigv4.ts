@@ -104,7 +104,11 @@ function verifySignature(
   const choice = choosePayloadHash(claim)
   if (choice.kind === 'rejected') return choice
   const payloadHash = choice.kind === 'given' ? choice.text : request.bodySha256
-  if (payloadHash === undefined) return { kind: 'needs-body' }
+  if (payloadHash === undefined) {
+    const verifyRest = (bodySha256: string) =>
+      verifySignature({ ...request, bodySha256 }, claim, secret, deps)
+    return { kind: 'needs-body', verifyRest }
+  }
   const { path, query } = splitTarget(request.rawTarget)
   const canonicalHash = hashCanonicalRequest({
     method: request.method,

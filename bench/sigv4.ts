@@ -1,0 +1,180 @@
+import { SageMakerRuntimeClient, InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Authenticator } from '../src/gateway/authenticate.ts'
+import { systemClock } from '../src/platform/clock.ts'
+import { containerHeaders, parseInvocationHead } from '../src/wire/runtime-request.ts'
+import { invocationHeaders } from '../src/wire/runtime-response.ts'
+import type { Section } from './harness/report.ts'
+import { type PlainRequest, signRequests } from './harness/requests.ts'
+import { runRounds } from './harness/rounds.ts'
+import type { BenchOptions } from './harness/scale.ts'
+import { median, range } from './harness/stats.ts'
+
+/** All different, so that no verdict could be remembered. */
+const REQUEST_COUNT = 512
+const PASSES_PER_ROUND = 40
+const ADDRESS = { kind: 'tcp', host: '127.0.0.1', port: 7070 } as const
+const PATH = '/endpoints/mlp/invocations'
+const SIGNING = {
+  accessKeyId: 'AKIDBENCHBENCHBENCHX',
+  secretAccessKey: 'wJalrXUtnFEMIK7MDENGbPxRfiCYBENCHBENCHXX',
+  region: 'us-east-1',
+  service: 'sagemaker',
+} as const
+
+interface ReceivedRequest {
+  readonly method: string
+  readonly rawTarget: string
+  readonly rawHeaders: readonly string[]
+  readonly body: Buffer
+}
+
+/** What verifying one invocation costs, without sockets, and what reading its head and making both heads that follow costs. */
+export async function measureSigV4({ scale, show }: BenchOptions): Promise<Section> {
+  const authenticator = new Authenticator(
+    { ...SIGNING, sessionKey: Buffer.alloc(32), accountId: '000000000000' },
+    systemClock,
+  )
+  const verify = ({ method, rawTarget, rawHeaders, body }: ReceivedRequest): void => {
+    const verifiedHead = authenticator.verifyHead({ method, rawTarget, rawHeaders })
+    authenticator.verifyBody(verifiedHead, body)
+  }
+  const sdk = await recordSdkRequests()
+  const boto3 = await signBoto3Requests()
+  const cases = [
+    { name: 'verify, JavaScript SDK', measure: () => measureRound(sdk, verify) },
+    { name: 'verify, boto3', measure: () => measureRound(boto3, verify) },
+    { name: 'heads, JavaScript SDK', measure: () => measureRound(sdk, translateHeads) },
+    { name: 'heads, boto3', measure: () => measureRound(boto3, translateHeads) },
+  ]
+  // The first rounds are the compiler's.
+  await runRounds(cases, 1, show)
+  const results = await runRounds(cases, scale.roundCount, show)
+  const rows = [...results].map(([name, samples]) => {
+    const [least, most] = range(samples)
+    return [name, formatUs(median(samples)), `${formatUs(least)} – ${formatUs(most)}`]
+  })
+  return {
+    title: 'SigV4: one invocation verified',
+    text: describe(scale.roundCount),
+    tables: [{ columns: ['Step', 'median', 'range'], rows }],
+  }
+}
+
+function measureRound(
+  requests: readonly ReceivedRequest[],
+  step: (request: ReceivedRequest) => void,
+): Promise<number> {
+  let spentMs = 0
+  for (let pass = 0; pass < PASSES_PER_ROUND; pass++) {
+    // New strings each time, as from a socket: a text that was a map's key before has its hash with it.
+    const received = requests.map(copyRequest)
+    const startedAtMs = performance.now()
+    for (const request of received) step(request)
+    spentMs += performance.now() - startedAtMs
+  }
+  return Promise.resolve((spentMs * 1000) / (PASSES_PER_ROUND * requests.length))
+}
+
+function translateHeads({ rawHeaders }: ReceivedRequest): void {
+  const head = parseInvocationHead('InvokeEndpoint', 'mlp', rawHeaders)
+  const toContainer = containerHeaders(head, '7d3c1b9e-2f57-4c64-9a75-3f0f9a1f1d11')
+  const toClient = invocationHeaders({
+    requestId: '7d3c1b9e-2f57-4c64-9a75-3f0f9a1f1d11',
+    variantName: 'AllTraffic',
+    contentType: head.contentType,
+    customAttributes: undefined,
+  })
+  if (!('Accept' in toContainer) || !('Content-Type' in toClient)) throw new Error('lost a header')
+}
+
+/** Requests as the SDK sends them, taken from the wire. */
+async function recordSdkRequests(): Promise<ReceivedRequest[]> {
+  const received: ReceivedRequest[] = []
+  const server = createServer((request, response) => {
+    const pieces: Buffer[] = []
+    request.on('data', (piece: Buffer) => pieces.push(piece))
+    request.on('end', () => {
+      const { method = '', url: rawTarget = '', rawHeaders } = request
+      received.push({ method, rawTarget, rawHeaders, body: Buffer.concat(pieces) })
+      response.end('{}')
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const client = new SageMakerRuntimeClient({
+    endpoint: `http://127.0.0.1:${port}`,
+    region: SIGNING.region,
+    credentials: SIGNING,
+  })
+  const fields = { ContentType: 'application/json', Accept: 'application/json' }
+  for (const { body: Body } of plainRequests()) {
+    await client.send(new InvokeEndpointCommand({ EndpointName: 'mlp', Body, ...fields }))
+  }
+  client.destroy()
+  server.close()
+  return received
+}
+
+// boto3 signs accept, content-type, host and x-amz-date, and leaves the hash of the body to the receiver.
+async function signBoto3Requests(): Promise<ReceivedRequest[]> {
+  const plain = plainRequests()
+  const unsigned = Object.entries({
+    'Accept-Encoding': 'identity',
+    'User-Agent': 'Boto3/1.43.11 md/Botocore#1.43.11 ua/2.1 os/linux lang/python#3.11.7 m/D,Z',
+    'amz-sdk-invocation-id': '1adbad2a-6b17-4e68-9f0c-654284a86189',
+    'amz-sdk-request': 'attempt=1',
+  }).flat()
+  const encoded = await signRequests(ADDRESS, plain, { ...SIGNING, applyChecksum: false })
+  return encoded.map((bytes, index) => {
+    const [head = ''] = bytes.toString('latin1').split('\r\n\r\n', 1)
+    const rawHeaders = head
+      .split('\r\n')
+      .slice(1)
+      .flatMap((line) => [
+        titleCase(line.slice(0, line.indexOf(':'))),
+        line.slice(line.indexOf(':') + 2),
+      ])
+    const body = Buffer.from(plain[index]?.body ?? '')
+    return { method: 'POST', rawTarget: PATH, rawHeaders: [...rawHeaders, ...unsigned], body }
+  })
+}
+
+function titleCase(name: string): string {
+  return name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase())
+}
+
+function plainRequests(): PlainRequest[] {
+  return Array.from({ length: REQUEST_COUNT }, (_, k) => {
+    const values = Array.from({ length: 75 }, (__, i) => Number(Math.sin(k * 64 + i).toFixed(6)))
+    return {
+      method: 'POST',
+      path: PATH,
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify({ instances: [values] }),
+    }
+  })
+}
+
+function copyRequest({ method, rawTarget, rawHeaders, body }: ReceivedRequest): ReceivedRequest {
+  const copy = (text: string) => Buffer.from(text, 'latin1').toString('latin1')
+  return {
+    method,
+    rawTarget: copy(rawTarget),
+    rawHeaders: rawHeaders.map(copy),
+    body: Buffer.from(body),
+  }
+}
+
+function formatUs(us: number): string {
+  return `${us.toFixed(1)} µs`
+}
+
+function describe(roundCount: number): string {
+  return [
+    `${REQUEST_COUNT} different InvokeEndpoint requests with JSON bodies of about 800 bytes, with the headers that each`,
+    'client sends. *verify* is signature and body hash; *heads* reads the invocation from the headers and makes the heads',
+    `of the request to the container and of the reply. In one thread, no sockets; medians of ${roundCount} rounds.`,
+  ].join('\n')
+}
