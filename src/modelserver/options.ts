@@ -46,6 +46,8 @@ export type Address = { readonly socketPath: string } | { readonly port: number 
 export interface Options {
   readonly imageName: ImageName
   readonly modelDirectory: string
+  /** An optimised form of the model, made by `compile/`; the original serves when it does not fit. */
+  readonly optimisedDirectory: string | undefined
   readonly address: Address
   readonly workerCount: number
   readonly waitingMax: number
@@ -78,6 +80,7 @@ export function parseOptions(
   const options = {
     imageName: image ?? 'berth/echo',
     modelDirectory: values['model-directory'] ?? '/opt/ml/model',
+    optimisedDirectory: values['optimised-directory'],
     address: parseAddress(values.socket, env.SAGEMAKER_BIND_TO_PORT, problems),
     workerCount: integer('workers'),
     waitingMax: integer('waiting-max'),
@@ -131,6 +134,7 @@ function readArguments(args: readonly string[]) {
       options: {
         image: { type: 'string' },
         'model-directory': { type: 'string' },
+        'optimised-directory': { type: 'string' },
         socket: { type: 'string' },
         workers: { type: 'string' },
         'waiting-max': { type: 'string' },

@@ -196,6 +196,12 @@ export const OPTIONS = {
     unit: 'bytes',
     doc: 'Largest size of one unpacked model artifact.',
   },
+  BERTH_MAPPED_WEIGHTS: {
+    kind: 'choice',
+    default: 'on',
+    choices: ['on', 'off'],
+    doc: 'Whether large ONNX models are optimised once and mapped from the page cache, one copy for all workers; off loads the original into each.',
+  },
   BERTH_ORPHAN_GRACE_SECONDS: {
     kind: 'integer',
     default: 86_400,

@@ -13,6 +13,8 @@ export const INSTANCE_EVENTS = {
   'replacement-delayed': 'Failures repeat, so the next start waits.',
   'orphan-killed': 'A process of this installation without a record was killed.',
   'model-data-prepared': 'The model data of an instance is available on this machine.',
+  'model-optimised': 'A large model is served from its optimised form, mapped into memory.',
+  'model-not-optimised': 'A large model is served as it was uploaded; the reason says why.',
 } as const
 
 /** A key of {@link INSTANCE_EVENTS}. */

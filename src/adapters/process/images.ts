@@ -3,6 +3,8 @@ export interface Launch {
   readonly image: string
   /** Holds the unpacked model data; empty when the model has none. */
   readonly modelDirectory: string
+  /** What `OptimiseModel` made of the model data, if anything. */
+  readonly optimisedDirectory: string | undefined
   /** Where it must answer `GET /ping` and `POST /invocations` over HTTP. */
   readonly socketPath: string
   readonly workerCount: number
@@ -12,6 +14,8 @@ export interface Launch {
 export interface ImageProgram {
   readonly command: string
   readonly argumentsOf: (launch: Launch) => readonly string[]
+  /** Whether it takes {@link Launch.optimisedDirectory}. */
+  readonly isServedOptimised?: boolean
   /** Exit codes by which the program says that starting it again cannot help. */
   readonly permanentExitCodes: readonly number[]
 }
@@ -42,14 +46,18 @@ export function builtInImages(
     if (name === undefined) return undefined
     return {
       command: server.nodePath,
+      isServedOptimised: name === 'berth/onnx',
       permanentExitCodes: MODEL_SERVER_PERMANENT_EXIT_CODES,
-      argumentsOf: ({ modelDirectory, socketPath, workerCount }) => [
+      argumentsOf: ({ modelDirectory, optimisedDirectory, socketPath, workerCount }) => [
         server.entryPath,
         `--image=${name}`,
         `--model-directory=${modelDirectory}`,
         `--socket=${socketPath}`,
         `--workers=${workerCount}`,
         `--idle-exit-seconds=${server.idleExitSeconds}`,
+        ...(optimisedDirectory === undefined
+          ? []
+          : [`--optimised-directory=${optimisedDirectory}`]),
       ],
     }
   }

@@ -6,7 +6,13 @@ import type { ImageProgram } from './images.ts'
 import type { LogFiles } from './log-files.ts'
 import type { Phase } from './plan.ts'
 import type { InstanceRecord, Records } from './records.ts'
-import type { PreparedModelData, PrepareModelData, ProcessLimits } from './settings.ts'
+import type {
+  OptimiseModel,
+  OptimiseOutcome,
+  PreparedModelData,
+  PrepareModelData,
+  ProcessLimits,
+} from './settings.ts'
 import type { Turnstile } from './turnstile.ts'
 
 /** What an instance needs of the runtime, and what it tells it. */
@@ -14,6 +20,7 @@ export interface InstanceWorld {
   readonly installationId: string
   readonly images: (image: string) => ImageProgram | undefined
   readonly prepareModelData: PrepareModelData
+  readonly optimiseModel?: OptimiseModel
   readonly isDrained: (instanceId: string) => boolean
   readonly environment: Readonly<Record<string, string>>
   readonly instanceShapes: Readonly<Record<string, InstanceShape>>
@@ -25,6 +32,7 @@ export interface InstanceWorld {
   readonly clock: Clock
   readonly log: Log
   readonly onModelData: (record: InstanceRecord, prepared: PreparedModelData) => void
+  readonly onOptimised: (record: InstanceRecord, outcome: OptimiseOutcome) => void
   readonly onStarted: (record: InstanceRecord) => void
   readonly onReady: (record: InstanceRecord) => void
   /** A wanted instance cannot serve: it ended, did not start, or misses its pings. */

@@ -16,10 +16,17 @@ import type { ProbeOptions } from './prober.ts'
 import type { InstanceView, Phase } from './plan.ts'
 import { findMarkedProcesses, isGroupEmpty, signalGroup, signalProcess } from './process-table.ts'
 import type { InstanceRecord } from './records.ts'
+import type { PreparedModelData } from './settings.ts'
 
 const LAST_LINES = 5
 /** After so long a process group that still seems alive can only be a stranger's with a reused number. */
 const GROUP_END_MS_MAX = 5_000
+
+/** Where a launched program finds its model. */
+interface LaunchFolders {
+  readonly modelDirectory: string | undefined
+  readonly optimisedDirectory: string | undefined
+}
 
 /**
  * One instance: its process group, folder, pings and record on disk.
@@ -149,12 +156,13 @@ export class Instance {
 
   async #boot(): Promise<void> {
     const program = this.#findProgram()
-    const modelDirectory = await this.#world.preparing.run(
+    const modelData = await this.#world.preparing.run(
       () => this.#prepareModelData(),
       this.#life.signal,
     )
+    const optimisedDirectory = await this.#optimise(program, modelData)
     this.#life.signal.throwIfAborted()
-    this.#launch(program, modelDirectory)
+    this.#launch(program, { modelDirectory: modelData?.directory, optimisedDirectory })
   }
 
   #findProgram(): ImageProgram {
@@ -170,8 +178,8 @@ export class Instance {
     throw new StartError({ cause: 'image', reason, permanent: true })
   }
 
-  /** @returns the folder, or `undefined` when the model has no data. */
-  async #prepareModelData(): Promise<string | undefined> {
+  /** @returns `undefined` when the model has no data. */
+  async #prepareModelData(): Promise<PreparedModelData | undefined> {
     const { containers, modelDataDownloadTimeoutMs } = this.#record.spec
     const [container] = containers
     if (container?.modelData === undefined) return undefined
@@ -185,13 +193,26 @@ export class Instance {
       )
       this.#update({ contentHash: prepared.contentHash })
       this.#world.onModelData(this.#record, prepared)
-      return prepared.directory
+      return prepared
     } catch (error) {
       throw modelDataFailure(timeout.aborted ? timeout.reason : error, modelDataDownloadTimeoutMs)
     }
   }
 
-  #launch(program: ImageProgram, modelDirectory: string | undefined): void {
+  /** @returns the folder of the optimised model, or `undefined` when the original serves. */
+  async #optimise(
+    program: ImageProgram,
+    modelData: PreparedModelData | undefined,
+  ): Promise<string | undefined> {
+    const { optimiseModel } = this.#world
+    if (program.isServedOptimised !== true || modelData === undefined) return undefined
+    const outcome = await optimiseModel?.(modelData, this.#life.signal)
+    if (outcome === undefined) return undefined
+    this.#world.onOptimised(this.#record, outcome)
+    return outcome.kind === 'optimised' ? outcome.directory : undefined
+  }
+
+  #launch(program: ImageProgram, { modelDirectory, optimisedDirectory }: LaunchFolders): void {
     const { instanceId, spec, socketPath } = this.#record
     const [container] = spec.containers
     const folder = this.#world.records.instanceFolder(instanceId)
@@ -205,6 +226,7 @@ export class Instance {
       arguments: program.argumentsOf({
         image: container?.image ?? '',
         modelDirectory: modelDirectory ?? emptyFolder,
+        optimisedDirectory,
         socketPath,
         workerCount: this.#workerCount(),
       }),

@@ -330,6 +330,16 @@ export class ProcessRuntime implements FleetRuntime {
         const inputs = { contentHash, bytes, folder: basename(directory) }
         this.#journal.recordInstance(record, 'model-data-prepared', 'has its model data', inputs)
       },
+      onOptimised: (record, outcome) => {
+        if (outcome.kind === 'small') return
+        if (outcome.kind === 'optimised') {
+          const reason = 'maps the optimised form of its model'
+          this.#journal.recordInstance(record, 'model-optimised', reason, outcome.detail)
+        } else {
+          const reason = `loads its model as it was uploaded: ${outcome.reason}`
+          this.#journal.recordInstance(record, 'model-not-optimised', reason)
+        }
+      },
       onStarted: (record) => {
         this.#journal.recordInstance(record, 'instance-started', 'was started')
         this.#notify(record.spec.endpointName)

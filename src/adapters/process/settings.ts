@@ -2,6 +2,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import type { BackOffPolicy } from '../../domain/back-off.ts'
 import type { EndpointEvent } from '../../domain/event.ts'
 import type { InstanceShape } from '../../domain/instance-type.ts'
+import type { JsonObject } from '../../domain/json.ts'
 import type { ModelDataSource } from '../../domain/model.ts'
 import { PING_POLICY } from '../../domain/health.ts'
 import type { PingPolicy } from '../../domain/health.ts'
@@ -28,6 +29,20 @@ export type PrepareModelData = (
   containerName: string,
   signal: AbortSignal,
 ) => Promise<PreparedModelData>
+
+/** What became of model data that was to be optimised. */
+export type OptimiseOutcome =
+  | { readonly kind: 'optimised'; readonly directory: string; readonly detail: JsonObject }
+  /** The original serves; `reason` goes on a sentence for the owner of the endpoint. */
+  | { readonly kind: 'original'; readonly reason: string }
+  /** Too small to gain. */
+  | { readonly kind: 'small' }
+
+/** Finds or makes the optimised form of model data. Rejects only when the signal aborts: an instance starts without. */
+export type OptimiseModel = (
+  prepared: PreparedModelData,
+  signal: AbortSignal,
+) => Promise<OptimiseOutcome>
 
 /** Bounds of the process runtime, each with a default in {@link PROCESS_LIMITS}. */
 export interface ProcessLimits {
@@ -90,6 +105,8 @@ export interface ProcessRuntimeOptions {
   /** The program of an image (`berth/onnx`, tag allowed), or `undefined` when this runtime cannot run it. */
   readonly images: (image: string) => ImageProgram | undefined
   readonly prepareModelData: PrepareModelData
+  /** For programs that are served optimised models; without it every instance loads the original. */
+  readonly optimiseModel?: OptimiseModel
   /** Whether no gateway routes to the instance or waits for it any more. */
   readonly isDrained: (instanceId: string) => boolean
   readonly recordEvent: (event: EndpointEvent) => void
