@@ -14,7 +14,7 @@ function payload(overrides: Partial<StreamingPayload>): StreamingPayload {
     signed: false,
     trailer: true,
     seedSignature: '0'.repeat(64),
-    signingKey,
+    signingKey: signingKey.bytes,
     scope: '20130524/us-east-1/s3/aws4_request',
     amzDate: '20130524T000000Z',
     ...overrides,

@@ -76,7 +76,7 @@ export function isSigV2Query(
 export function verifySigV2(request: SignedRequest, deps: SigV2Deps): SigV2Result {
   const { path, query } = splitTarget(request.rawTarget)
   const pairs = parsePairs(query)
-  const headers = groupHeaders(request.rawHeaders)
+  const { valueByName: headers } = groupHeaders(request.rawHeaders)
   const names = ['AWSAccessKeyId', 'Signature', 'Expires'] as const
   if (headers.has('authorization') || names.some((name) => listValues(pairs, name).length !== 1)) {
     return malformed(
@@ -144,7 +144,7 @@ function listValues(pairs: readonly Pair[], name: string): readonly string[] {
 // A header in the query was a header when the URL was signed; a header sent now as well must say the same.
 function collectSignedHeaders(
   pairs: readonly Pair[],
-  headers: ReadonlyMap<string, readonly string[]>,
+  headers: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string> {
   const isSigned = (name: string): boolean =>
     name.startsWith('x-amz-') || name === 'content-type' || name === 'content-md5'
@@ -152,8 +152,8 @@ function collectSignedHeaders(
   for (const [name, value] of pairs) {
     if (isSigned(name.toLowerCase())) signed.set(name.toLowerCase(), value ?? '')
   }
-  for (const [name, values] of headers) {
-    if (isSigned(name)) signed.set(name, values.map((value) => value.trim()).join(','))
+  for (const [name, value] of headers) {
+    if (isSigned(name)) signed.set(name, value.trim())
   }
   return signed
 }

@@ -6,12 +6,28 @@ const MINUTE_MS = 60_000
 
 /** Epoch milliseconds of `20240102T030405Z`, or undefined when it is not such a date. */
 export function parseAmzDate(text: string): number | undefined {
-  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text)
-  if (match === null) return undefined
-  const [, year, month, day, hour, minute, second] = match
-  const epochMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
-  // Date.parse rolls 30 February over to March; such a date is not a date.
-  return Number.isNaN(epochMs) || formatAmzDate(epochMs) !== text ? undefined : epochMs
+  if (text.length !== 16 || text[8] !== 'T' || text[15] !== 'Z') return undefined
+  const year = readDigits(text, 0, 4)
+  const month = readDigits(text, 4, 6)
+  const day = readDigits(text, 6, 8)
+  const hour = readDigits(text, 9, 11)
+  const minute = readDigits(text, 11, 13)
+  const second = readDigits(text, 13, 15)
+  // Date.UTC takes years up to 99 for ones of the last century, and rolls 30 February over to March.
+  if (year < 100 || month < 1 || month > 12) return undefined
+  if (hour > 23 || minute > 59 || second > 59) return undefined
+  const epochMs = Date.UTC(year, month - 1, day, hour, minute, second)
+  return new Date(epochMs).getUTCDate() === day ? epochMs : undefined
+}
+
+// NaN when one is not a digit.
+function readDigits(text: string, from: number, to: number): number {
+  let value = 0
+  for (let index = from; index < to; index += 1) {
+    const digit = text.charCodeAt(index) - 0x30
+    value = digit >= 0 && digit <= 9 ? value * 10 + digit : Number.NaN
+  }
+  return value
 }
 
 /** `20240102T030405Z`. */
@@ -37,21 +53,19 @@ export function findClockFailure(
 ): AuthFailure | undefined {
   const minutes = service === 's3' ? S3_SKEW_MINUTES : SKEW_MINUTES
   const skewMs = minutes * MINUTE_MS
-  const signed = formatAmzDate(signedAtMs)
-  const now = formatAmzDate(nowMs)
   if (signedAtMs > nowMs + skewMs) {
     const limit = formatAmzDate(nowMs + skewMs)
-    const message = `Signature not yet current: ${signed} is still later than ${limit} (${now} + ${minutes} min.)`
+    const message = `Signature not yet current: ${formatAmzDate(signedAtMs)} is still later than ${limit} (${formatAmzDate(nowMs)} + ${minutes} min.)`
     return { kind: 'not-yet-valid', message }
   }
   if (expiresSeconds !== undefined) {
     const endsAtMs = signedAtMs + expiresSeconds * 1000
     if (nowMs <= endsAtMs) return undefined
-    const message = `Signature expired: ${formatAmzDate(endsAtMs)} is now earlier than ${now}`
+    const message = `Signature expired: ${formatAmzDate(endsAtMs)} is now earlier than ${formatAmzDate(nowMs)}`
     return { kind: 'presign-expired', message }
   }
   if (signedAtMs >= nowMs - skewMs) return undefined
   const limit = formatAmzDate(nowMs - skewMs)
-  const message = `Signature expired: ${signed} is now earlier than ${limit} (${now} - ${minutes} min.)`
+  const message = `Signature expired: ${formatAmzDate(signedAtMs)} is now earlier than ${limit} (${formatAmzDate(nowMs)} - ${minutes} min.)`
   return { kind: 'expired', message }
 }

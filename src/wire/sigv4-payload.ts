@@ -1,5 +1,6 @@
 import type { AuthFailureKind, SignedPayload, StreamingPayload } from './auth-types.ts'
 import type { SignatureClaim } from './sigv4-claim.ts'
+import type { SigningKey } from './sigv4-keys.ts'
 
 const UNSIGNED = 'UNSIGNED-PAYLOAD'
 const STREAMING = new Map<string, Pick<StreamingPayload, 'signed' | 'trailer'>>([
@@ -25,7 +26,7 @@ export type PayloadHashChoice =
  */
 export function choosePayloadHash(claim: SignatureClaim): PayloadHashChoice {
   const given =
-    claim.presigned.get('X-Amz-Content-Sha256') ?? claim.headers.get('x-amz-content-sha256')?.[0]
+    claim.presigned.get('X-Amz-Content-Sha256') ?? claim.headers.get('x-amz-content-sha256')
   if (claim.service === 's3') return choosePayloadHashForS3(claim, given)
   if (given === undefined) return { kind: 'body' }
   if (isHexDigest(given)) return { kind: 'given', text: given }
@@ -55,12 +56,13 @@ function choosePayloadHashForS3(
 /** What a verified payload hash promises about the body. */
 export function toSignedPayload(
   payloadHash: string,
-  signing: Omit<StreamingPayload, 'kind' | 'signed' | 'trailer'>,
+  { signature: seedSignature, amzDate }: SignatureClaim,
+  { bytes: signingKey, scope }: SigningKey,
 ): SignedPayload {
   if (payloadHash === UNSIGNED) return { kind: 'unsigned' }
   const streaming = STREAMING.get(payloadHash)
-  if (streaming !== undefined) return { kind: 'streaming', ...streaming, ...signing }
-  return { kind: 'hash', sha256: payloadHash }
+  if (streaming === undefined) return { kind: 'hash', sha256: payloadHash }
+  return { kind: 'streaming', ...streaming, seedSignature, signingKey, scope, amzDate }
 }
 
 function isHexDigest(text: string): boolean {
