@@ -1,64 +1,69 @@
-import Pool from 'undici/lib/dispatcher/pool.js'
-import type { Dispatcher } from 'undici'
-
 import type { EndpointRoute, InstanceRoute } from '../domain/routes.ts'
+import { FRAMES_VERSION } from '../wire/frames.ts'
+import { FrameTransport } from './frames/frame-transport.ts'
+import { createHttpTransport } from './http-transport.ts'
+import type { Transport } from './transport.ts'
 
-// Source: SageMaker developer guide: a container accepts a connection within 250 ms. On a busy machine the connection
-// is accepted by the kernel and the time is lost before it, hence the margin.
-const CONNECT_TIMEOUT_MS = 1_000
+/** Bounds of the connections to instances, and what they speak. */
+export interface ConnectionLimits {
+  readonly slotsPerInstance: number
+  /** `http` leaves frames unused, to compare the two. */
+  readonly transport: 'frames' | 'http'
+}
 
-/** Kept-alive connections to instances, one pool for each. */
+interface Entry {
+  readonly framePaths: string
+  readonly transport: Transport
+}
+
+/** Kept-alive connections to instances: by frames where an instance speaks them in our version, else by HTTP. */
 export class Connections {
-  readonly #poolByInstance = new Map<string, Dispatcher>()
-  readonly #connectionsPerInstance: number
+  readonly #entryByInstance = new Map<string, Entry>()
+  readonly #limits: ConnectionLimits
 
-  /** @param connectionsPerInstance as many as an instance has slots, so that a pool never queues. */
-  constructor(connectionsPerInstance: number) {
-    this.#connectionsPerInstance = connectionsPerInstance
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits
   }
 
-  /** The pool of an instance; made at its first invocation. */
-  find(instance: InstanceRoute): Dispatcher {
-    const known = this.#poolByInstance.get(instance.instanceId)
-    if (known !== undefined) return known
-    const pool = this.#createPool(instance)
-    this.#poolByInstance.set(instance.instanceId, pool)
-    return pool
+  /** The transport to an instance; made at its first invocation. */
+  find(instance: InstanceRoute): Transport {
+    return this.#entryByInstance.get(instance.instanceId)?.transport ?? this.#add(instance)
   }
 
-  /** Closes the pools of instances that have left the route; what is outstanding on them ends first. */
+  /** Closes what leads to instances that have left the route; what is outstanding there ends first. */
   applyRoute(previous: EndpointRoute | undefined, next: EndpointRoute | undefined): void {
-    const kept = new Set(instancesOf(next).map(({ instanceId }) => instanceId))
+    const kept = new Map(instancesOf(next).map((instance) => [instance.instanceId, instance]))
     for (const { instanceId } of instancesOf(previous)) {
-      if (kept.has(instanceId)) continue
-      const pool = this.#poolByInstance.get(instanceId)
-      this.#poolByInstance.delete(instanceId)
-      // Closing fails only when it is closed already.
-      pool?.close().catch(() => undefined)
+      const entry = this.#entryByInstance.get(instanceId)
+      const instance = kept.get(instanceId)
+      if (entry === undefined) continue
+      if (instance !== undefined && this.#framePathsOf(instance) === entry.framePaths) continue
+      this.#entryByInstance.delete(instanceId)
+      entry.transport.close()
     }
   }
 
   /** Drops every connection. */
   async destroy(): Promise<void> {
-    const pools = [...this.#poolByInstance.values()]
-    this.#poolByInstance.clear()
-    await Promise.all(pools.map((pool) => pool.destroy()))
+    const entries = [...this.#entryByInstance.values()]
+    this.#entryByInstance.clear()
+    await Promise.all(entries.map(({ transport }) => transport.destroy()))
   }
 
-  #createPool({ address }: InstanceRoute): Dispatcher {
-    const common = {
-      connections: this.#connectionsPerInstance,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
-      // Deadlines are the invocation's own; undici's would answer with other errors.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    }
-    if (address.kind === 'tcp') {
-      const host = address.host.includes(':') ? `[${address.host}]` : address.host
-      return new Pool(`http://${host}:${address.port}`, common)
-    }
-    const connect = { ...common.connect, socketPath: address.path }
-    return new Pool('http://localhost', { ...common, connect })
+  #add(instance: InstanceRoute): Transport {
+    const framePaths = this.#framePathsOf(instance)
+    const transport =
+      framePaths === ''
+        ? createHttpTransport(instance.address, this.#limits.slotsPerInstance)
+        : new FrameTransport(framePaths.split('\n'))
+    this.#entryByInstance.set(instance.instanceId, { framePaths, transport })
+    return transport
+  }
+
+  /** Empty when the instance is to be spoken to by HTTP. */
+  #framePathsOf({ frames }: InstanceRoute): string {
+    if (this.#limits.transport === 'http' || frames?.version !== FRAMES_VERSION) return ''
+    return frames.socketPaths.join('\n')
   }
 }
 

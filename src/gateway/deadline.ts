@@ -18,9 +18,11 @@ export class ClientGone extends Error {
 export class Deadline implements Disposable {
   readonly #controller = new AbortController()
   readonly #startedAtMs = performance.now()
+  #timeoutMs: number
   #timer: NodeJS.Timeout
 
   constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
     this.#timer = setTimeout(() => this.#pass(), timeoutMs)
   }
 
@@ -29,11 +31,16 @@ export class Deadline implements Disposable {
     return this.#controller.signal
   }
 
+  /** Time left, so that whoever is asked next knows when nobody waits any more. */
+  remainingMs(): number {
+    return Math.max(0, this.#timeoutMs - (performance.now() - this.#startedAtMs))
+  }
+
   /** Moves the end to `timeoutMs` after the start. */
   extendTo(timeoutMs: number): void {
     clearTimeout(this.#timer)
-    const elapsedMs = performance.now() - this.#startedAtMs
-    this.#timer = setTimeout(() => this.#pass(), Math.max(0, timeoutMs - elapsedMs))
+    this.#timeoutMs = timeoutMs
+    this.#timer = setTimeout(() => this.#pass(), this.remainingMs())
   }
 
   /** The client is gone: whatever waits for this deadline ends. */

@@ -1,23 +1,13 @@
+import { Buffer } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
-
-import type { Dispatcher } from 'undici'
 
 import type { Deadline } from './deadline.ts'
 import { DeadlinePassed } from './deadline.ts'
 import type { Reply } from './reply.ts'
+import type { Call, CallFailure, CallReceiver, ContainerRequest, Transport } from './transport.ts'
 
 // An error reply is kept in memory to be quoted in ModelError; tracebacks are a few kibibytes.
 const ERROR_BODY_BYTES_MAX = 256 * 1024
-
-/** What an instance is asked. */
-export interface ContainerRequest {
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Buffer
-  /** Longest reply that is passed on; infinite for streams. */
-  readonly replyBytesMax: number
-  /** Where the deadline moves when the reply begins, counted from its start; undefined when it stays. */
-  readonly streamTimeoutMs: number | undefined
-}
 
 /** How one attempt on one instance ended. */
 export type ForwardOutcome =
@@ -34,6 +24,8 @@ export type ForwardOutcome =
   | { readonly kind: 'refused'; readonly detail: string }
   /** The connection broke before a byte of the reply. */
   | { readonly kind: 'reset'; readonly detail: string }
+  /** The container has too much waiting, and did not run the invocation. */
+  | { readonly kind: 'overloaded'; readonly detail: string }
   /** The reply began and broke; the client has seen nothing of it. */
   | { readonly kind: 'broken'; readonly detail: string }
   /** The deadline passed; the client has seen nothing. */
@@ -46,33 +38,27 @@ export type ForwardOutcome =
  * Sends one invocation to one instance and its reply to the client, chunk by chunk at the client's pace.
  *
  * Resolves after the last byte of the container's reply, so that the slot which the caller holds counts the instance's
- * real work. Never rejects for anything a container or client can do. When the deadline's signal aborts, the
- * connection to the container is closed: that is how it learns that nobody waits.
+ * real work. Never rejects for anything a container or client can do. When the deadline's signal aborts, the container
+ * is told that nobody waits.
  */
 export function forward(
-  instance: Dispatcher,
+  transport: Transport,
   request: ContainerRequest,
   reply: Reply,
   deadline: Deadline,
 ): Promise<ForwardOutcome> {
   const exchange = new Exchange(request, reply, deadline)
-  const options = {
-    method: 'POST',
-    path: '/invocations',
-    headers: request.headers,
-    body: request.body,
-  } as const
-  instance.dispatch(options, exchange)
+  exchange.begin(transport)
   return exchange.outcome
 }
 
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements CallReceiver {
   readonly outcome: Promise<ForwardOutcome>
   readonly #request: ContainerRequest
   readonly #reply: Reply
   readonly #deadline: Deadline
   readonly #settle: (outcome: ForwardOutcome) => void
-  #controller: Dispatcher.DispatchController | undefined
+  #call: Call | undefined
   #isSettled = false
   /** 0 until the head of the reply has come. */
   #statusCode = 0
@@ -87,20 +73,17 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.outcome = promise
     this.#settle = resolve
     deadline.signal.addEventListener('abort', this.#abandon, { once: true })
-    reply.onDrain(() => this.#controller?.resume())
+    reply.onDrain(() => this.#call?.resume())
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#isSettled) controller.abort(new Error('The invocation has ended.'))
+  begin(transport: Transport): void {
+    const call = transport.call(this.#request, this, this.#deadline.remainingMs())
+    this.#call = call
+    if (this.#isSettled) call.abort()
   }
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    statusCode: number,
-    headers: IncomingHttpHeaders,
-  ): void {
-    if (statusCode < 200) return
+  onHead(statusCode: number, headers: IncomingHttpHeaders): void {
+    if (this.#isSettled) return
     this.#statusCode = statusCode
     if (statusCode >= 300) {
       this.#errorBody = []
@@ -116,16 +99,17 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#reply.start({ statusCode, headers })
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#isSettled) return
+  onChunk(chunk: Buffer): boolean {
+    if (this.#isSettled) return true
     this.#receivedBytes += chunk.length
     if (this.#errorBody !== undefined) this.#addToErrorBody(this.#errorBody, chunk)
     else if (this.#receivedBytes > this.#request.replyBytesMax) {
       this.#fail({ kind: 'reply-too-large', statusCode: this.#statusCode }, 'broken')
-    } else if (!this.#reply.write(chunk)) controller.pause()
+    } else return this.#reply.write(chunk)
+    return true
   }
 
-  onResponseEnd(): void {
+  onEnd(): void {
     if (this.#isSettled) return
     if (this.#errorBody === undefined) {
       this.#reply.end()
@@ -136,12 +120,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    const detail = describeError(error)
+  onFailure(failure: CallFailure, detail: string): void {
     if (this.#statusCode > 0) this.#fail({ kind: 'broken', detail }, 'broken')
-    else if (isRefusal(error)) this.#end({ kind: 'refused', detail })
-    else if (isMalformedReply(error)) this.#end({ kind: 'broken', detail })
-    else this.#end({ kind: 'reset', detail })
+    else this.#end(outcomeOf(failure, detail))
   }
 
   readonly #abandon = (): void => {
@@ -169,38 +150,20 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#isSettled) return
     this.#isSettled = true
     this.#deadline.signal.removeEventListener('abort', this.#abandon)
-    // Without effect when the reply has come to its end: the connection is kept then.
-    if (outcome.kind !== 'replied') this.#controller?.abort(new Error('The invocation has ended.'))
+    if (outcome.kind !== 'replied') this.#call?.abort()
     this.#settle(outcome)
   }
 }
 
-const REFUSAL_CODES: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOENT',
-  // A Unix socket whose backlog is full.
-  'EAGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-  // The pool of an instance that has just left the routes.
-  'UND_ERR_CLOSED',
-  'UND_ERR_DESTROYED',
-])
-
-function isRefusal(error: Error): boolean {
-  return REFUSAL_CODES.has(codeOf(error))
-}
-
-function isMalformedReply(error: Error): boolean {
-  const code = codeOf(error)
-  return code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW'
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : ''
-}
-
-function describeError(error: Error): string {
-  return `${codeOf(error)} ${error.message}`.trim()
+function outcomeOf(failure: CallFailure, detail: string): ForwardOutcome {
+  switch (failure) {
+    case 'refused':
+    case 'reset':
+    case 'overloaded':
+      return { kind: failure, detail }
+    case 'malformed':
+      return { kind: 'broken', detail }
+    case 'expired':
+      return { kind: 'timed-out' }
+  }
 }

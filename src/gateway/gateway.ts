@@ -71,7 +71,7 @@ export class Gateway {
       random,
       onInstanceFree: () => this.#link?.reportSoon(),
     })
-    this.#connections = new Connections(limits.slotsPerInstance)
+    this.#connections = new Connections(limits)
     this.#budget = new BodyBudget(limits.bufferedBytesMax)
     this.#routes = new RouteTable((previous, next) => {
       this.#admission.applyRoute(previous, next)

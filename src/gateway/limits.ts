@@ -11,6 +11,10 @@ export interface GatewayLimits {
   /** Waiting invocations per variant. */
   readonly waitingMax: number
   readonly slotsPerInstance: number
+  /** Within which an answer is useful; 0: within `invocationTimeoutMs`. */
+  readonly objectiveMs: number
+  /** Whether invocations that cannot be answered in time are rejected at once. */
+  readonly shedding: 'on' | 'off'
   /** How long an invocation waits while no instance of its variant accepts connections. */
   readonly unreadyWaitMs: number
   readonly connectionsMax: number
@@ -20,6 +24,14 @@ export interface GatewayLimits {
   readonly drainTimeoutMs: number
   /** A gateway whose control has been away for so long stops by itself; 0 is never. */
   readonly orphanGraceMs: number
+  /** What instances are spoken to with; those that announce no frames get HTTP either way. */
+  readonly transport: 'frames' | 'http'
+}
+
+// Limits that are no numbers, and what each may be.
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  transport: ['frames', 'http'],
+  shedding: ['on', 'off'],
 }
 
 /** SageMaker's limits where it has them. */
@@ -31,23 +43,30 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   streamTimeoutMs: 480_000,
   waitingMax: 100,
   slotsPerInstance: 64,
+  objectiveMs: 0,
+  shedding: 'on',
   unreadyWaitMs: 5_000,
   connectionsMax: 20_000,
   headersTimeoutMs: 10_000,
   idleTimeoutMs: 65_000,
   drainTimeoutMs: 25_000,
   orphanGraceMs: 0,
+  transport: 'frames',
 }
 
-/** @throws Error naming each member that is unknown or not a whole number of 0 or more. */
+/** @throws Error naming each member that is unknown, not a whole number of 0 or more, or not one of its choices. */
 export function parseLimits(json: string): GatewayLimits {
   const given: unknown = JSON.parse(json)
   if (typeof given !== 'object' || given === null) throw new Error('Limits must be a JSON object.')
-  const limits: Record<string, number> = { ...DEFAULT_LIMITS }
+  const limits: Record<string, number | string> = { ...DEFAULT_LIMITS }
   const problems: string[] = []
   for (const [name, value] of Object.entries(given)) {
+    const choices = CHOICES[name]
     if (!(name in DEFAULT_LIMITS)) problems.push(`${name} is not a limit of a gateway`)
-    else if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    else if (choices !== undefined) {
+      if (typeof value === 'string' && choices.includes(value)) limits[name] = value
+      else problems.push(`${name} is ${JSON.stringify(value)}; expected ${choices.join(' or ')}`)
+    } else if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
       problems.push(`${name} is ${JSON.stringify(value)}; expected a whole number`)
     } else limits[name] = value
   }

@@ -1,0 +1,93 @@
+import { FrameError } from '../../wire/frames.ts'
+import type { Call, CallReceiver, ContainerRequest, Transport } from '../transport.ts'
+import { FrameCall } from './frame-call.ts'
+import { FrameConnection } from './frame-connection.ts'
+
+// Bytes of one reply that lie between the container and a client that does not read: a few chunks of the largest size
+// that a socket gives at a time, so that a client that reads never waits for credit.
+const WINDOW_BYTES = 256 * 1024
+// A worker that has died is back after about this time, or dies again.
+const REFUSED_MS = 100
+
+interface Worker {
+  readonly socketPath: string
+  connection: FrameConnection | undefined
+  refusedUntilMs: number
+}
+
+/**
+ * Invocations as frames to the workers of one instance, each worker a socket of its own.
+ *
+ * A worker that refuses is left alone for a moment and its calls go to the next; only when every worker refuses has the
+ * instance refused.
+ */
+export class FrameTransport implements Transport {
+  readonly #workers: readonly Worker[]
+  readonly #connections = new Set<FrameConnection>()
+  #isClosed = false
+
+  constructor(socketPaths: readonly string[]) {
+    this.#workers = socketPaths.map((socketPath) => {
+      return { socketPath, connection: undefined, refusedUntilMs: 0 }
+    })
+  }
+
+  call(request: ContainerRequest, receiver: CallReceiver, timeoutMs: number): Call {
+    const call = new FrameCall(request, receiver, { timeoutMs, windowBytes: WINDOW_BYTES })
+    this.#send(call, 'No worker of the instance accepts connections.')
+    return call
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const connection of this.#connections) connection.close()
+  }
+
+  destroy(): Promise<void> {
+    this.#isClosed = true
+    for (const connection of this.#connections) connection.destroy()
+    return Promise.resolve()
+  }
+
+  #send(call: FrameCall, whyNot: string): void {
+    if (call.isOver) return
+    const worker = this.#isClosed ? undefined : this.#chooseWorker()
+    if (worker === undefined) return call.fail('refused', whyNot)
+    worker.connection ??= this.#connect(worker)
+    try {
+      worker.connection.send(call)
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error
+      call.fail('malformed', error.message)
+    }
+  }
+
+  // The one with the fewest outstanding calls, the first among equals: at low load one worker's caches stay warm.
+  #chooseWorker(): Worker | undefined {
+    let chosen: Worker | undefined
+    let leastCount = Infinity
+    for (const worker of this.#workers) {
+      const count = worker.connection?.outstandingCount ?? 0
+      if (count >= leastCount || worker.connection?.isFull === true) continue
+      if (worker.refusedUntilMs > 0 && worker.refusedUntilMs > performance.now()) continue
+      chosen = worker
+      leastCount = count
+    }
+    return chosen
+  }
+
+  #connect(worker: Worker): FrameConnection {
+    const connection = new FrameConnection(worker.socketPath, WINDOW_BYTES, {
+      onClosed: () => {
+        this.#connections.delete(connection)
+        if (worker.connection === connection) worker.connection = undefined
+      },
+      onRefused: (calls, detail) => {
+        worker.refusedUntilMs = performance.now() + REFUSED_MS
+        for (const call of calls) this.#send(call, detail)
+      },
+    })
+    this.#connections.add(connection)
+    return connection
+  }
+}
