@@ -5,6 +5,7 @@ import { type LoadResult, openRequestFile, runLoad } from './harness/load.ts'
 import { formatCount, formatMs, type Section, type Table } from './harness/report.ts'
 import { encodeRequests, type PlainRequest, signRequests } from './harness/requests.ts'
 import { type Case, runRounds } from './harness/rounds.ts'
+import { encodeInstances, makeRows, ROW_COUNT } from './harness/rows.ts'
 import type { BenchOptions } from './harness/scale.ts'
 import { median, range } from './harness/stats.ts'
 import { hasWrk, runWrk } from './harness/wrk.ts'
@@ -12,8 +13,6 @@ import { hasWrk, runWrk } from './harness/wrk.ts'
 const NAME = 'mlp'
 const MODEL = join(packageRoot, 'bench', 'models', 'mlp-64-256-10.onnx')
 const CONNECTION_COUNTS = [1, 16, 64] as const
-/** Different bodies, so that no signature is seen twice in a row by a cache of this size or smaller. */
-const REQUEST_COUNT = 512
 const DIRECT = 'direct'
 const BERTH = 'berth'
 const WRK = 'berth, by wrk'
@@ -114,15 +113,8 @@ function berthRequests({ environment, running }: BenchBerth): Promise<Buffer[]> 
 
 /** One row of 64 numbers each, all rows different; the same list on every run. */
 function plainRequests(path: string): PlainRequest[] {
-  return Array.from({ length: REQUEST_COUNT }, (_, k) => {
-    const values = Array.from({ length: 64 }, (__, i) => Number(Math.sin(k * 64 + i).toFixed(6)))
-    return {
-      method: 'POST',
-      path,
-      headers: { 'content-type': 'application/json', accept: 'application/json' },
-      body: JSON.stringify({ instances: [values] }),
-    }
-  })
+  const headers = { 'content-type': 'application/json', accept: 'application/json' }
+  return makeRows().map((row) => ({ method: 'POST', path, headers, body: encodeInstances(row) }))
 }
 
 /** The difference round by round: neighbours in time are compared, then the middle one is told. */
@@ -161,7 +153,7 @@ function describe(withWrk: boolean, roundCount: number): string {
     ? '*berth, by wrk* is a cross-check of our load generator; wrk speaks TCP only and cannot ask the container.'
     : 'wrk was not installed: no cross-check of our load generator.'
   return [
-    `MLP 64→256→10, JSON, one row an invocation, one instance, ${REQUEST_COUNT} different requests in turn. *direct* is HTTP`,
+    `MLP 64→256→10, JSON, one row an invocation, one instance, ${ROW_COUNT} different requests in turn. *direct* is HTTP`,
     "to the instance's own Unix socket, unsigned; *berth* is HTTP over TCP through the gateway with SigV4 verified. The load",
     `generator shares the machine. Medians of ${roundCount} interleaved rounds. ${wrk}`,
   ].join('\n')

@@ -48,7 +48,7 @@ async function runBenches(): Promise<void> {
     const show = (text: string) => console.error(`${name}: ${text}`)
     sections.push(await measure({ scale: values.smoke ? SMOKE : FULL, show }))
   }
-  const report = renderReport(provenance, sections)
+  const report = renderReport('Bench results', 'npm run bench', provenance, sections)
   console.log(report)
   // Only a complete, full run is a result: half a file would be half old.
   if (values.smoke || values.only.length > 0) return

@@ -51,11 +51,17 @@ export class BenchBerth implements AsyncDisposable {
   readonly sagemaker: SageMakerClient
   readonly #s3: S3Client
   readonly #dataDir: string
+  readonly #root: string
 
-  private constructor(running: RunningBerth, environment: BerthEnvironment, dataDir: string) {
+  private constructor(
+    running: RunningBerth,
+    environment: BerthEnvironment,
+    place: { readonly dataDir: string; readonly root: string },
+  ) {
     this.running = running
     this.environment = environment
-    this.#dataDir = dataDir
+    this.#dataDir = place.dataDir
+    this.#root = place.root
     const connection = {
       endpoint: environment.AWS_ENDPOINT_URL,
       region: environment.AWS_REGION,
@@ -68,10 +74,11 @@ export class BenchBerth implements AsyncDisposable {
     this.sagemaker = new SageMakerClient(connection)
   }
 
-  static async start(dataDir: string): Promise<BenchBerth> {
-    const running = await startBerth({ packageRoot, dataDir, port: 0 })
+  /** @param root where the Berth to measure lies, if it is not the one this bench belongs to. */
+  static async start(dataDir: string, root: string = packageRoot): Promise<BenchBerth> {
+    const running = await startBerth({ packageRoot: root, dataDir, port: 0 })
     try {
-      return new BenchBerth(running, await readEnvironment(packageRoot, dataDir), dataDir)
+      return new BenchBerth(running, await readEnvironment(root, dataDir), { dataDir, root })
     } catch (error) {
       await running.stop()
       throw error
@@ -144,7 +151,7 @@ export class BenchBerth implements AsyncDisposable {
   }
 
   async #runCli(...args: readonly string[]): Promise<string> {
-    const program = berthProgram(packageRoot)
+    const program = berthProgram(this.#root)
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [program, ...args, '--data-dir', this.#dataDir],

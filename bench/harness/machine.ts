@@ -23,7 +23,7 @@ export function readProvenance(): Provenance {
 function readCommit(): string {
   const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8' }).trim()
   // Its own results do not make a tree dirty.
-  const changed = git('status', '--porcelain', '--', '.', ':!bench/RESULTS.md')
+  const changed = git('status', '--porcelain', '--', '.', ':!bench/RESULTS*.md')
   return (
     git('rev-parse', '--short=12', 'HEAD') + (changed === '' ? '' : ' with uncommitted changes')
   )

@@ -14,11 +14,16 @@ export interface Section {
   readonly tables: readonly Table[]
 }
 
-/** The whole of `RESULTS.md`. */
-export function renderReport(provenance: Provenance, sections: readonly Section[]): string {
+/** The whole of a page of results; `command` is what wrote it. */
+export function renderReport(
+  title: string,
+  command: string,
+  provenance: Provenance,
+  sections: readonly Section[],
+): string {
   const head = [
-    '# Bench results',
-    'Written by `npm run bench`; not edited by hand. Ratios travel to other machines, absolutes do not.',
+    `# ${title}`,
+    `Written by \`${command}\`; not edited by hand. Ratios travel to other machines, absolutes do not.`,
     renderTable({
       columns: ['Commit', 'Date', 'Machine', 'Node'],
       rows: [[provenance.commit, provenance.date, provenance.machine, provenance.node]],

@@ -23,7 +23,7 @@ function request()
 end
 function done(summary, latency)
   local e = summary.errors
-  io.write(string.format('RESULT {"perSecond":%f,"p50Us":%f,"p99Us":%f,"failedCount":%d}\n',
+  io.write(string.format('RESULT {"perSecond":%f,"p50Us":%f,"p99Us":%f,"failedCount":%d,"requestCount":%d}\n',
     summary.requests / (summary.duration / 1e6), latency:percentile(50), latency:percentile(99),
-    e.status + e.connect + e.read + e.write + e.timeout))
+    e.status + e.connect + e.read + e.write + e.timeout, summary.requests))
 end

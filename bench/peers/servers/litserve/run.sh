@@ -1,0 +1,2 @@
+#!/bin/bash
+exec "$VENV/bin/python" "$SERVERS/litserve/server.py"
