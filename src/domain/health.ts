@@ -1,6 +1,12 @@
 /** What one `GET /ping` brought. */
 export type PingOutcome =
-  | { readonly kind: 'answered'; readonly status: number; readonly bodyStart: string }
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      readonly bodyStart: string
+      /** What it says of frames; see `frames-address.ts`. */
+      readonly framesHeader?: string | undefined
+    }
   | { readonly kind: 'no-answer'; readonly reason: string }
 
 /** Timing of health pings. */

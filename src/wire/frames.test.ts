@@ -89,8 +89,13 @@ const sent = fc.oneof(
         outbox.request(streamId, head, Buffer.from(part), isLast)
       },
       expected: {
-        ...{ kind: FRAME.request, streamId, flags: isLast ? LAST : 0, timeLeftMs: ms },
-        ...{ bodyBytes: part.length, headers: lowered(given), part: hex(part) },
+        kind: FRAME.request,
+        streamId,
+        flags: isLast ? LAST : 0,
+        timeLeftMs: ms,
+        bodyBytes: part.length,
+        headers: lowered(given),
+        part: hex(part),
       },
     })),
   fc
@@ -105,8 +110,12 @@ const sent = fc.oneof(
         outbox.reply(streamId, { statusCode: status, headers: given }, part, true)
       },
       expected: {
-        ...{ kind: FRAME.reply, streamId, flags: LAST, statusCode: status },
-        ...{ headers: lowered(given), part: hex(part) },
+        kind: FRAME.reply,
+        streamId,
+        flags: LAST,
+        statusCode: status,
+        headers: lowered(given),
+        part: hex(part),
       },
     })),
   fc.record({ streamId: streamIds, part: parts }).map(({ streamId, part }) => ({

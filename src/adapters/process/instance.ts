@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { InstanceState, ObservedInstance } from '../../domain/fleet.ts'
+import { parseFramesHeader } from '../../domain/frames-address.ts'
 import { startingHealth } from '../../domain/health.ts'
 import type { Health } from '../../domain/health.ts'
 import { shapeOf, workerCountOf } from '../../domain/instance-type.ts'
@@ -100,6 +101,7 @@ export class Instance {
 
   observe(): ObservedInstance {
     const { instanceId, phase, reason, process, socketPath, startedAtMs, readyAtMs } = this.#record
+    const frames = parseFramesHeader(this.#record.framesHeader, socketPath)
     return {
       instanceId,
       reason,
@@ -108,6 +110,7 @@ export class Instance {
       state: STATE_BY_PHASE[phase],
       address: phase === 'preparing' ? undefined : { kind: 'socket', path: socketPath },
       pid: process?.pid,
+      ...(frames === undefined ? {} : { frames }),
     }
   }
 
@@ -283,12 +286,19 @@ export class Instance {
       policy: limits.ping,
       timeoutMs: limits.pingTimeoutMs,
       clock,
+      onGoodPing: (framesHeader) => this.#learnFrames(framesHeader),
       onReady: () => this.#becomeReady(clock.nowMs()),
       onLost: (reason) => this.#fail({ cause: 'ping', reason, permanent: false, exit: undefined }),
     }
     void runProber(health, options, this.#life.signal).catch((error: unknown) => {
       if (!this.#life.signal.aborted) log.error({ instanceId, err: error }, 'pinging failed')
     })
+  }
+
+  #learnFrames(framesHeader: string | undefined): void {
+    if (this.#record.framesHeader === framesHeader) return
+    this.#update({ framesHeader })
+    if (this.#record.phase === 'ready') this.#world.onChange(this.#record)
   }
 
   #becomeReady(nowMs: number): void {

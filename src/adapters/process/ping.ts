@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import type { InstanceAddress } from '../../domain/fleet.ts'
+import { FRAMES_HEADER } from '../../domain/frames-address.ts'
 import type { PingOutcome } from '../../domain/health.ts'
 
 const BODY_BYTES_MAX = 200
@@ -30,7 +31,9 @@ function askPing(address: InstanceAddress, signal: AbortSignal): Promise<PingOut
     let body = Buffer.alloc(0)
     const finish = (): void => {
       const bodyStart = body.toString('utf8', 0, BODY_BYTES_MAX).trim()
-      resolve({ kind: 'answered', status: reply.statusCode ?? 0, bodyStart })
+      const { [FRAMES_HEADER]: announced } = reply.headers
+      const framesHeader = Array.isArray(announced) ? undefined : announced
+      resolve({ kind: 'answered', status: reply.statusCode ?? 0, bodyStart, framesHeader })
       asking.destroy()
     }
     reply.on('data', (chunk: Buffer) => {

@@ -10,6 +10,8 @@ export interface ProbeOptions {
   readonly policy: PingPolicy
   readonly timeoutMs: number
   readonly clock: Clock
+  /** Every 200, with what it says of frames. */
+  readonly onGoodPing: (framesHeader: string | undefined) => void
   readonly onReady: () => void
   /** Not ready in time, or ready no more; nothing is pinged afterwards. */
   readonly onLost: (reason: string) => void
@@ -28,6 +30,9 @@ export async function runProber(
     if (signal.aborted) return
     const nowMs = clock.nowMs()
     const next = afterPing(health, outcome, nowMs, policy)
+    if (outcome.kind === 'answered' && outcome.status === 200) {
+      options.onGoodPing(outcome.framesHeader)
+    }
     if (next.verdict === 'ready' && health.verdict !== 'ready') options.onReady()
     if (next.verdict === 'unhealthy' || next.verdict === 'start-failed') {
       return options.onLost(describeHealth(next))

@@ -20,6 +20,8 @@ export interface InstanceRecord {
   readonly socketPath: string
   readonly startedAtMs: number
   readonly readyAtMs?: number
+  /** As the last good ping said; see `domain/frames-address.ts`. */
+  readonly framesHeader?: string | undefined
   /** Of the model data it reads; absent without model data. */
   readonly contentHash?: string
 }
