@@ -1,5 +1,6 @@
 import { BerthError } from '../domain/errors.ts'
-import { RUNTIME_CONSTRAINTS } from './constraints.ts'
+import { matchesPattern, RUNTIME_CONSTRAINTS } from './constraints.ts'
+import type { ConstrainedShape } from './constraints.ts'
 import { findViolations, validationMessage } from './validate.ts'
 
 /** Operations of the runtime API that Berth offers. */
@@ -21,12 +22,22 @@ export interface InvocationHead {
   readonly enableExplanations: string | undefined
 }
 
-// Member of the input shape by lower-case header name. The streaming form differs: it carries Accept in
-// X-Amzn-SageMaker-Accept and has no target model. Source: the runtime's service model.
-const MEMBER_BY_HEADER: Readonly<Record<RuntimeOperation, ReadonlyMap<string, string>>> = {
+type HeadField = Exclude<keyof InvocationHead, 'operation' | 'endpointName'>
+
+/** A member of the input shape that travels as a header. */
+interface HeaderMember {
+  readonly name: string
+  readonly field: HeadField
+  readonly shape: ConstrainedShape
+}
+
+// Member by lower-case header name. The streaming form differs: it carries Accept in X-Amzn-SageMaker-Accept and has no
+// target model. Source: the runtime's service model.
+const MEMBER_BY_HEADER: Readonly<Record<RuntimeOperation, ReadonlyMap<string, HeaderMember>>> = {
   InvokeEndpoint: memberByHeader('InvokeEndpoint'),
   InvokeEndpointWithResponseStream: memberByHeader('InvokeEndpointWithResponseStream'),
 }
+const ENDPOINT_NAME = findShape('EndpointName')
 
 /**
  * Parses the headers of an invocation. Headers that the operation does not have are not looked at.
@@ -38,29 +49,34 @@ export function parseInvocationHead(
   endpointName: string,
   rawHeaders: readonly string[],
 ): InvocationHead {
-  const input: Record<string, string> = { EndpointName: endpointName }
+  const head: { -readonly [K in keyof InvocationHead]: InvocationHead[K] } = {
+    operation,
+    endpointName,
+    contentType: undefined,
+    accept: undefined,
+    customAttributes: undefined,
+    targetModel: undefined,
+    targetVariant: undefined,
+    targetContainerHostname: undefined,
+    inferenceId: undefined,
+    inferenceComponentName: undefined,
+    sessionId: undefined,
+    enableExplanations: undefined,
+  }
   const members = MEMBER_BY_HEADER[operation]
+  let isSound = fits(ENDPOINT_NAME, endpointName)
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const member = members.get((rawHeaders[index] ?? '').toLowerCase())
     if (member === undefined) continue
-    if (input[member] !== undefined) throw repeated(rawHeaders[index] ?? '')
-    input[member] = rawHeaders[index + 1] ?? ''
+    const { field, shape } = member
+    if (head[field] !== undefined) throw repeated(rawHeaders[index] ?? '')
+    const value = rawHeaders[index + 1] ?? ''
+    head[field] = value
+    if (!fits(shape, value)) isSound = false
   }
-  assertValidHead(operation, input)
-  return {
-    operation,
-    endpointName,
-    contentType: input['ContentType'],
-    accept: input['Accept'],
-    customAttributes: input['CustomAttributes'],
-    targetModel: input['TargetModel'],
-    targetVariant: input['TargetVariant'],
-    targetContainerHostname: input['TargetContainerHostname'],
-    inferenceId: input['InferenceId'],
-    inferenceComponentName: input['InferenceComponentName'],
-    sessionId: input['SessionId'],
-    enableExplanations: input['EnableExplanations'],
-  }
+  // The general validator says what is wrong; walking the whole shape to learn that nothing is takes 2 µs.
+  if (!isSound) assertValidHead(head)
+  return head
 }
 
 /**
@@ -76,46 +92,55 @@ export function containerHeaders(
   head: InvocationHead,
   requestId: string,
 ): Readonly<Record<string, string>> {
-  const passed: Readonly<Record<string, string | undefined>> = {
-    'Content-Type': head.contentType,
-    Accept: head.accept,
-    'X-Amzn-SageMaker-Custom-Attributes': head.customAttributes,
-    'X-Amzn-SageMaker-Target-Model': head.targetModel,
-    'X-Amzn-SageMaker-Target-Variant': head.targetVariant,
-    'X-Amzn-SageMaker-Session-Id': head.sessionId,
+  const headers: Record<string, string> = {
     'X-Amzn-SageMaker-Inference-Id': head.inferenceId ?? requestId,
     'X-Amzn-SageMaker-Forwarded-Api': head.operation,
   }
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(passed)) {
-    if (value !== undefined) headers[name] = value
+  const { contentType, accept, customAttributes, targetModel, targetVariant, sessionId } = head
+  if (contentType !== undefined) headers['Content-Type'] = contentType
+  if (accept !== undefined) headers['Accept'] = accept
+  if (customAttributes !== undefined) {
+    headers['X-Amzn-SageMaker-Custom-Attributes'] = customAttributes
   }
+  if (targetModel !== undefined) headers['X-Amzn-SageMaker-Target-Model'] = targetModel
+  if (targetVariant !== undefined) headers['X-Amzn-SageMaker-Target-Variant'] = targetVariant
+  if (sessionId !== undefined) headers['X-Amzn-SageMaker-Session-Id'] = sessionId
   return headers
 }
 
-function memberByHeader(operation: RuntimeOperation): ReadonlyMap<string, string> {
-  const shape = RUNTIME_CONSTRAINTS.shapes[`${operation}Input`]
-  const members = Object.entries(shape?.members ?? {})
-  return new Map(
-    members.flatMap(([name, { location, locationName }]) =>
-      location === 'header' && locationName !== undefined
-        ? [[locationName.toLowerCase(), name]]
-        : [],
-    ),
-  )
+function memberByHeader(operation: RuntimeOperation): ReadonlyMap<string, HeaderMember> {
+  const members = new Map<string, HeaderMember>()
+  const { members: ofShape = {} } = findShape(`${operation}Input`)
+  for (const [name, { shape, location, locationName }] of Object.entries(ofShape)) {
+    if (location !== 'header' || locationName === undefined) continue
+    const field = (name.charAt(0).toLowerCase() + name.slice(1)) as HeadField
+    members.set(locationName.toLowerCase(), { name, field, shape: findShape(shape) })
+  }
+  return members
+}
+
+function findShape(name: string): ConstrainedShape {
+  const shape = RUNTIME_CONSTRAINTS.shapes[name]
+  if (shape === undefined) throw new Error(`no shape ${name} in the runtime's service model`)
+  return shape
+}
+
+// Whether a text meets the constraints that a text can have.
+function fits(shape: ConstrainedShape, text: string): boolean {
+  const { min = 0, max = Number.POSITIVE_INFINITY } = shape
+  if (text.length < min || text.length > max) return false
+  return shape.enum === undefined && matchesPattern(shape, text)
 }
 
 // The body is required by the shape but is not part of the head; an empty one is the container's to judge.
-function assertValidHead(
-  operation: RuntimeOperation,
-  input: Readonly<Record<string, string>>,
-): void {
-  const violations = findViolations(
-    `${operation}Input`,
-    { ...input, Body: '' },
-    undefined,
-    RUNTIME_CONSTRAINTS,
-  )
+function assertValidHead(head: InvocationHead): void {
+  const input: Record<string, string> = { EndpointName: head.endpointName, Body: '' }
+  for (const { name, field } of MEMBER_BY_HEADER[head.operation].values()) {
+    const value = head[field]
+    if (value !== undefined) input[name] = value
+  }
+  const shapeName = `${head.operation}Input`
+  const violations = findViolations(shapeName, input, undefined, RUNTIME_CONSTRAINTS)
   if (violations.length > 0) throw new BerthError('ValidationError', validationMessage(violations))
 }
 

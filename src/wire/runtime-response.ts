@@ -18,14 +18,18 @@ export const EVENT_STREAM_TYPE = 'application/vnd.amazon.eventstream'
  * Source: data-plane reference §2.2.
  */
 export function invocationHeaders(reply: InvocationReply): Readonly<Record<string, string>> {
-  return present({
+  const headers: Record<string, string> = {
     'x-amzn-RequestId': reply.requestId,
     'x-Amzn-Invoked-Production-Variant': reply.variantName,
-    'Content-Type': reply.contentType,
-    'X-Amzn-SageMaker-Custom-Attributes': reply.customAttributes,
-    'X-Amzn-SageMaker-New-Session-Id': reply.newSessionId,
-    'X-Amzn-SageMaker-Closed-Session-Id': reply.closedSessionId,
-  })
+  }
+  const { contentType, customAttributes, newSessionId, closedSessionId } = reply
+  if (contentType !== undefined) headers['Content-Type'] = contentType
+  if (customAttributes !== undefined) {
+    headers['X-Amzn-SageMaker-Custom-Attributes'] = customAttributes
+  }
+  if (newSessionId !== undefined) headers['X-Amzn-SageMaker-New-Session-Id'] = newSessionId
+  if (closedSessionId !== undefined) headers['X-Amzn-SageMaker-Closed-Session-Id'] = closedSessionId
+  return headers
 }
 
 /**
@@ -35,21 +39,15 @@ export function invocationHeaders(reply: InvocationReply): Readonly<Record<strin
  * Source: data-plane reference §3.2.
  */
 export function streamHeaders(reply: InvocationReply): Readonly<Record<string, string>> {
-  return present({
+  const headers: Record<string, string> = {
     'x-amzn-RequestId': reply.requestId,
     'x-Amzn-Invoked-Production-Variant': reply.variantName,
     'Content-Type': EVENT_STREAM_TYPE,
-    'X-Amzn-SageMaker-Content-Type': reply.contentType,
-    'X-Amzn-SageMaker-Custom-Attributes': reply.customAttributes,
-  })
-}
-
-function present(
-  headers: Readonly<Record<string, string | undefined>>,
-): Readonly<Record<string, string>> {
-  const kept: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) kept[name] = value
   }
-  return kept
+  const { contentType, customAttributes } = reply
+  if (contentType !== undefined) headers['X-Amzn-SageMaker-Content-Type'] = contentType
+  if (customAttributes !== undefined) {
+    headers['X-Amzn-SageMaker-Custom-Attributes'] = customAttributes
+  }
+  return headers
 }
