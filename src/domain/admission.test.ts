@@ -4,16 +4,21 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 
 import { decideAdmission, decideRetry } from './admission.ts'
-import type { InstanceLoad } from './choose.ts'
+import type { PredictableInstance } from './admission.ts'
 
-const rule = { strategy: 'LEAST_OUTSTANDING_REQUESTS', nowMs: 10 } as const
-const idle = { instanceId: 'a', outstandingCount: 0, slotCount: 1, suspectUntilMs: 0 }
+const useful = { usefulMs: 100, isProbe: false } as const
+const rule = { strategy: 'LEAST_OUTSTANDING_REQUESTS', nowMs: 10, ...useful } as const
+// 30 ms each, one after another.
+const service = { predictMs: (aheadCount: number) => 30 * (aheadCount + 1) }
+const idle = { instanceId: 'a', outstandingCount: 0, slotCount: 1, suspectUntilMs: 0, service }
 const full = { ...idle, outstandingCount: 1 }
+const slow = { ...idle, service: { predictMs: () => 500 } }
+const busy = { ...idle, outstandingCount: 3, slotCount: 8 }
 const suspect = { ...idle, suspectUntilMs: 11 }
 
 const cases: readonly {
   given: string
-  instances: readonly InstanceLoad[]
+  instances: readonly PredictableInstance[]
   waitingCount: number
   verdict: object
 }[] = [
@@ -47,13 +52,59 @@ const cases: readonly {
     waitingCount: 0,
     verdict: { kind: 'waits', unready: true },
   },
-  { given: 'a full line', instances: [full], waitingCount: 2, verdict: { kind: 'rejected' } },
+  {
+    given: 'a full line',
+    instances: [full],
+    waitingCount: 2,
+    verdict: { kind: 'rejected', reason: 'line-full' },
+  },
+  {
+    given: 'an instance that has too much before it',
+    instances: [busy],
+    waitingCount: 0,
+    verdict: { kind: 'rejected', reason: 'too-late', predictedMs: 120 },
+  },
+  {
+    given: 'an instance that is slow, and idle',
+    instances: [slow],
+    waitingCount: 0,
+    verdict: { kind: 'admitted', instance: slow },
+  },
+  {
+    given: 'full instances, and too long until the last in the line is answered',
+    instances: [{ ...full, service: { predictMs: () => 60 } }],
+    waitingCount: 0,
+    verdict: { kind: 'rejected', reason: 'too-late', predictedMs: 120 },
+  },
+  {
+    given: 'full instances of unknown speed',
+    instances: [{ ...full, service: { predictMs: () => 0 } }],
+    waitingCount: 0,
+    verdict: { kind: 'waits', unready: false },
+  },
 ]
 for (const { given, instances, waitingCount, verdict } of cases) {
   test(`admission: ${given}`, () => {
     assert.deepEqual(decideAdmission(instances, { waitingCount, waitingMax: 2 }, rule, 0), verdict)
   })
 }
+
+test('admission: whichever the strategy draws, an instance that is in time is preferred', () => {
+  const line = { waitingCount: 0, waitingMax: 2 }
+  const drawn = { ...rule, strategy: 'RANDOM' } as const
+  for (const random of [0, 0.9]) {
+    const verdict = decideAdmission([busy, idle], line, drawn, random)
+    assert.deepEqual(verdict, { kind: 'admitted', instance: idle })
+  }
+})
+
+test('admission: a probe is admitted though it is believed to be late, if there is a slot', () => {
+  const line = { waitingCount: 0, waitingMax: 2 }
+  const probe = { ...rule, isProbe: true }
+  assert.equal(decideAdmission([busy], line, probe, 0).kind, 'admitted')
+  const crowded = { ...full, service: slow.service }
+  assert.equal(decideAdmission([crowded], line, probe, 0).kind, 'rejected')
+})
 
 test('admission: a line of no length rejects what cannot be forwarded at once', () => {
   const line = { waitingCount: 0, waitingMax: 0 }
@@ -67,6 +118,7 @@ test('property: never admitted past its slots, and the line never grows past its
     outstandingCount: fc.nat(3),
     slotCount: fc.nat(3),
     suspectUntilMs: fc.nat(20),
+    service: fc.nat(200).map((ms) => ({ predictMs: (aheadCount: number) => ms * aheadCount })),
   })
   fc.assert(
     fc.property(

@@ -1,12 +1,15 @@
 import { chooseInstance } from './choose.ts'
 import type { InstanceLoad, InstanceRule } from './choose.ts'
+import type { ServicePrediction } from './service-time.ts'
 
 /** What becomes of an invocation that asks for a slot of its variant. */
 export type AdmissionVerdict<I> =
   | { readonly kind: 'admitted'; readonly instance: I }
   /** `unready` when it waits for an instance to appear, not for a slot of one that is there. */
   | { readonly kind: 'waits'; readonly unready: boolean }
-  | { readonly kind: 'rejected' }
+  | { readonly kind: 'rejected'; readonly reason: 'line-full' }
+  /** Its answer would come too late. */
+  | { readonly kind: 'rejected'; readonly reason: 'too-late'; readonly predictedMs: number }
 
 /** The waiting line as an invocation finds it. */
 export interface WaitingLine {
@@ -14,31 +17,88 @@ export interface WaitingLine {
   readonly waitingMax: number
 }
 
+/** An instance whose speed is known, or becomes known. */
+export interface PredictableInstance extends InstanceLoad {
+  readonly service: ServicePrediction
+}
+
+/** How an invocation is admitted. */
+export interface AdmissionRule extends InstanceRule {
+  /** Within which its answer is useful; infinite when nothing is to be shed. */
+  readonly usefulMs: number
+  /** Whether it is time to try what an instance can do: its speed is only known for as many as it has been given. */
+  readonly isProbe: boolean
+}
+
 /**
  * Whether an invocation is forwarded now, waits or is rejected.
  *
- * | waiting | an instance can take it | verdict |
- * |---|---|---|
- * | nobody | yes | admitted |
- * | somebody | any | waits behind them: slots go in the order of arrival |
- * | nobody | no | waits |
- * | the line is full | any | rejected |
+ * | waiting | an instance can take it | its answer would be in time | verdict |
+ * |---|---|---|---|
+ * | nobody | yes | yes, or the instance has nothing to do | admitted |
+ * | nobody | yes | no, on any | rejected: too late |
+ * | somebody | any | yes | waits behind them: slots go in the order of arrival |
+ * | nobody | no | yes | waits |
+ * | any | no, or somebody waits | no | rejected: too late |
+ * | the line is full | any | any | rejected: line full |
+ *
+ * A belief is never final: an instance with nothing to do takes everything, however slow it is believed to be, and now and
+ * then one with work takes a probe.
  */
-export function decideAdmission<I extends InstanceLoad>(
+export function decideAdmission<I extends PredictableInstance>(
   instances: readonly I[],
   line: WaitingLine,
-  rule: InstanceRule,
+  rule: AdmissionRule,
   random: number,
 ): AdmissionVerdict<I> {
   if (line.waitingCount === 0) {
     const instance = chooseInstance(instances, rule, random)
-    if (instance !== undefined) return { kind: 'admitted', instance }
+    if (instance !== undefined) return judge(instance, instances, rule, random)
   }
-  if (line.waitingCount >= line.waitingMax) return { kind: 'rejected' }
-  return {
-    kind: 'waits',
-    unready: instances.every((instance) => instance.suspectUntilMs > rule.nowMs),
+  if (line.waitingCount >= line.waitingMax) return { kind: 'rejected', reason: 'line-full' }
+  const unready = instances.every((instance) => instance.suspectUntilMs > rule.nowMs)
+  const predictedMs = unready ? 0 : predictWithWaitMs(instances, line.waitingCount)
+  if (predictedMs > rule.usefulMs) return { kind: 'rejected', reason: 'too-late', predictedMs }
+  return { kind: 'waits', unready }
+}
+
+function judge<I extends PredictableInstance>(
+  chosen: I,
+  instances: readonly I[],
+  rule: AdmissionRule,
+  random: number,
+): AdmissionVerdict<I> {
+  if (rule.isProbe || isTimely(chosen, rule.usefulMs)) return { kind: 'admitted', instance: chosen }
+  const timely = instances.filter((instance) => isTimely(instance, rule.usefulMs))
+  const instance = chooseInstance(timely, rule, random)
+  if (instance !== undefined) return { kind: 'admitted', instance }
+  const predictedMs = chosen.service.predictMs(chosen.outstandingCount)
+  return { kind: 'rejected', reason: 'too-late', predictedMs }
+}
+
+/** Whether an invocation given to the instance now is answered within so long. */
+export function isTimely(
+  { service, outstandingCount }: PredictableInstance,
+  usefulMs: number,
+): boolean {
+  return outstandingCount === 0 || service.predictMs(outstandingCount) <= usefulMs
+}
+
+// A full instance frees its slots evenly in the time one invocation takes; whoever waits gets the slot of one that
+// is then full but for this one.
+function predictWithWaitMs(
+  instances: readonly PredictableInstance[],
+  waitingCount: number,
+): number {
+  let slotsPerMs = 0
+  let fullMs = 0
+  for (const { service, slotCount } of instances) {
+    const tookMs = service.predictMs(slotCount - 1)
+    if (tookMs === 0) continue
+    slotsPerMs += slotCount / tookMs
+    fullMs = Math.max(fullMs, tookMs)
   }
+  return slotsPerMs === 0 ? 0 : (waitingCount + 1) / slotsPerMs + fullMs
 }
 
 /** How an attempt on one instance failed before a byte of the reply came. */

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import type { EndpointRoute, InstanceRoute } from '../domain/routes.ts'
 import { ManualClock } from '../platform/manual-clock.ts'
 import { Admission } from './admission.ts'
-import type { Slot } from './admission.ts'
+import type { AdmissionOptions, Slot } from './admission.ts'
 import { ClientGone, DeadlinePassed } from './deadline.ts'
 
 function instance(instanceId: string): InstanceRoute {
@@ -24,15 +24,19 @@ function route(...instanceIds: readonly string[]): EndpointRoute {
   return { endpointName: 'e', variants: [variant] }
 }
 
-function build(given: { slotsPerInstance?: number; waitingMax?: number } = {}) {
+function build(given: Partial<AdmissionOptions> = {}) {
   const clock = new ManualClock()
   const freed: string[] = []
   const admission = new Admission({
     slotsPerInstance: 1,
     waitingMax: 10,
     unreadyWaitMs: 5_000,
+    invocationTimeoutMs: 60_000,
+    objectiveMs: 0,
+    shedding: 'on',
     ...given,
     clock,
+    nowMs: () => clock.nowMs(),
     random: () => 0,
     onInstanceFree: (instanceId) => freed.push(instanceId),
   })

@@ -1,9 +1,11 @@
+import type { AdmissionVerdict } from '../domain/admission.ts'
 import { BerthError } from '../domain/errors.ts'
 import type { EndpointRoute, InstanceRoute, VariantRoute } from '../domain/routes.ts'
+import { ServiceTime } from '../domain/service-time.ts'
 import type { Clock } from '../ports/clock.ts'
 import { DeadlinePassed } from './deadline.ts'
 import { Lane } from './lane.ts'
-import type { InstanceUse } from './lane.ts'
+import type { InstanceUse, Waiter, WaiterFailure } from './lane.ts'
 
 // A refused connection mostly means a process that has just died. A second is short beside its replacement and long
 // beside the cost of one refused attempt.
@@ -17,7 +19,17 @@ export interface AdmissionOptions {
   readonly waitingMax: number
   /** How long an invocation waits while its variant has no instance that accepts connections. */
   readonly unreadyWaitMs: number
+  /** The longest an invocation may take. */
+  readonly invocationTimeoutMs: number
+  /** Within which an answer is useful; 0: within the invocation's timeout. */
+  readonly objectiveMs: number
+  /** The same for one endpoint, where it has an objective of its own. */
+  readonly objectiveMsOf?: (endpointName: string) => number | undefined
+  /** Whether what cannot be answered in time is rejected at once; `off` rejects only when the line is full. */
+  readonly shedding: 'on' | 'off'
   readonly clock: Clock
+  /** Never set back, finer than a millisecond: what invocations take is learned from it. @defaultValue performance.now */
+  readonly nowMs?: () => number
   readonly random: () => number
   /** Called when an instance that has left the routes has nothing outstanding any more. */
   readonly onInstanceFree: (instanceId: string) => void
@@ -26,6 +38,8 @@ export interface AdmissionOptions {
 /** The right to have one invocation outstanding on an instance, until it is disposed of. */
 export interface Slot extends Disposable {
   readonly instance: InstanceRoute
+  /** The container has answered to the last byte: what that took says how long the next ones will take. */
+  recordReply(): void
 }
 
 /** What an invocation asks for. */
@@ -45,21 +59,27 @@ export interface SlotRequest {
 export class Admission {
   readonly #options: AdmissionOptions
   readonly #laneByVariant = new Map<string, Lane>()
+  readonly #lanesByEndpoint = new Map<string, readonly Lane[]>()
   readonly #useByInstance = new Map<string, InstanceUse>()
+  readonly #nowMs: () => number
   readonly #closing = new AbortController()
 
   constructor(options: AdmissionOptions) {
     this.#options = options
+    this.#nowMs = options.nowMs ?? (() => performance.now())
   }
 
   /** Takes over a change of one endpoint's route. */
   applyRoute(previous: EndpointRoute | undefined, next: EndpointRoute | undefined): void {
     const kept = new Set<string>()
+    const lanes: Lane[] = []
     for (const variant of next?.variants ?? []) {
       const key = laneKey(next?.endpointName ?? '', variant.variantName)
       kept.add(key)
-      this.#applyVariant(key, variant)
+      lanes.push(this.#applyVariant(key, variant, this.#usefulMsOf(next?.endpointName ?? '')))
     }
+    if (next !== undefined) this.#lanesByEndpoint.set(next.endpointName, lanes)
+    else if (previous !== undefined) this.#lanesByEndpoint.delete(previous.endpointName)
     for (const variant of previous?.variants ?? []) {
       const key = laneKey(previous?.endpointName ?? '', variant.variantName)
       if (!kept.has(key)) this.#removeLane(key)
@@ -67,9 +87,31 @@ export class Admission {
   }
 
   /**
+   * Refuses an invocation whose body has not been read yet, when {@link Admission.enter} would refuse it.
+   *
+   * @param findTarget the target variant; asked for only when something of the endpoint was rejected lately.
+   * @throws BerthError `ServiceUnavailable`: whichever variant it goes to, its line is full or it would come too late.
+   */
+  refuseEarly(endpointName: string, findTarget: () => string | undefined): void {
+    const lanes = this.#lanesByEndpoint.get(endpointName)
+    if (lanes === undefined || !lanes.some(({ isRefusing }) => isRefusing)) return
+    const target = findTarget()
+    let refusal: BerthError | undefined
+    for (const lane of lanes) {
+      const { variantName, weight } = lane.variant
+      if (target === undefined ? weight === 0 : variantName !== target) continue
+      const verdict = lane.decide(undefined, this.#nowMs())
+      if (verdict.kind !== 'rejected') return
+      refusal = this.#rejection(verdict, { endpointName, variantName })
+    }
+    if (refusal !== undefined) throw refusal
+  }
+
+  /**
    * Waits for a slot on an instance of the variant.
    *
-   * @throws BerthError `ServiceUnavailable`: the line is full, or no instance came free in time.
+   * @throws BerthError `ServiceUnavailable`: the answer would come too late, the line is full, or no instance came
+   * free in time.
    * @throws the signal's reason when it aborts.
    */
   enter(request: SlotRequest): Promise<Slot> {
@@ -77,26 +119,29 @@ export class Admission {
     if (signal.aborted) return Promise.reject(endOf(request))
     const lane = this.#laneByVariant.get(laneKey(endpointName, variantName))
     if (lane === undefined) return Promise.reject(variantRemoved(request))
-    const { waitingMax, clock } = this.#options
-    const verdict = lane.decide(waitingMax, avoidInstanceId, clock.nowMs())
+    const verdict = lane.decide(avoidInstanceId, this.#nowMs())
     switch (verdict.kind) {
       case 'admitted':
         return Promise.resolve(this.#take(verdict.instance))
       case 'waits':
         return this.#wait(lane, request, verdict.unready)
       case 'rejected':
-        return Promise.reject(lineIsFull(request, waitingMax))
+        return Promise.reject(this.#rejection(verdict, request))
     }
   }
 
   /** The instance refused a connection: it is left alone for a while. */
   recordRefusal(instanceId: string): boolean {
     const use = this.#useByInstance.get(instanceId)
-    const nowMs = this.#options.clock.nowMs()
+    const nowMs = this.#nowMs()
     if (use === undefined || use.suspectUntilMs > nowMs) return false
     use.suspectUntilMs = nowMs + SUSPECT_MS
     this.#options.clock.sleep(SUSPECT_MS, this.#closing.signal).then(
-      () => use.lane?.admitWaiting(this.#options.clock.nowMs()),
+      () => {
+        // Said, not compared: a timer may fire a little before its time.
+        use.suspectUntilMs = 0
+        use.lane?.admitWaiting(this.#nowMs())
+      },
       () => undefined,
     )
     return true
@@ -121,15 +166,23 @@ export class Admission {
     this.#closing.abort()
   }
 
-  #applyVariant(key: string, variant: VariantRoute): void {
-    const lane = this.#laneByVariant.get(key) ?? new Lane(variant, this.#options.random)
+  #usefulMsOf(endpointName: string): number {
+    const { shedding, objectiveMs, objectiveMsOf, invocationTimeoutMs } = this.#options
+    if (shedding === 'off') return Infinity
+    return (objectiveMsOf?.(endpointName) ?? objectiveMs) || invocationTimeoutMs
+  }
+
+  #applyVariant(key: string, variant: VariantRoute, usefulMs: number): Lane {
+    const { waitingMax, random } = this.#options
+    const lane = this.#laneByVariant.get(key) ?? new Lane(variant, { waitingMax, usefulMs, random })
     this.#laneByVariant.set(key, lane)
     const uses = variant.instances.map((instance) => this.#findOrAddUse(instance))
     const present = new Set(uses)
     for (const use of lane.uses) if (!present.has(use)) this.#removeUse(use)
     for (const use of uses) use.lane = lane
     lane.update(variant, uses)
-    lane.admitWaiting(this.#options.clock.nowMs())
+    lane.admitWaiting(this.#nowMs())
+    return lane
   }
 
   #findOrAddUse(instance: InstanceRoute): InstanceUse {
@@ -138,7 +191,8 @@ export class Admission {
     const { instanceId } = instance
     const slotCount = this.#options.slotsPerInstance
     const counts = { outstandingCount: 0, slotCount, suspectUntilMs: 0 }
-    const use: InstanceUse = { instanceId, instance, ...counts, lane: undefined }
+    const service = new ServiceTime()
+    const use: InstanceUse = { instanceId, instance, service, ...counts, lane: undefined }
     this.#useByInstance.set(instanceId, use)
     return use
   }
@@ -157,10 +211,14 @@ export class Admission {
   }
 
   #take(use: InstanceUse): Slot {
+    const takenAtMs = this.#nowMs()
+    use.lane?.recordAdmitted(use, takenAtMs)
+    const aheadCount = use.outstandingCount
     use.outstandingCount += 1
     let isHeld = true
     return {
       instance: use.instance,
+      recordReply: () => use.service.record(aheadCount, this.#nowMs() - takenAtMs),
       [Symbol.dispose]: () => {
         if (!isHeld) return
         isHeld = false
@@ -171,7 +229,7 @@ export class Admission {
 
   #giveBack(use: InstanceUse): void {
     use.outstandingCount -= 1
-    if (use.lane !== undefined) use.lane.admitWaiting(this.#options.clock.nowMs())
+    if (use.lane !== undefined) use.lane.admitWaiting(this.#nowMs())
     else if (use.outstandingCount === 0) {
       this.#useByInstance.delete(use.instanceId)
       this.#options.onInstanceFree(use.instanceId)
@@ -181,10 +239,11 @@ export class Admission {
   async #wait(lane: Lane, request: SlotRequest, unready: boolean): Promise<Slot> {
     const { promise, resolve, reject } = Promise.withResolvers<Slot>()
     const ended = new AbortController()
-    const waiter = {
+    const waiter: Waiter = {
       avoidInstanceId: request.avoidInstanceId,
-      admit: (use: InstanceUse) => resolve(this.#take(use)),
-      fail: () => reject(variantRemoved(request)),
+      joinedAtMs: this.#nowMs(),
+      admit: (use) => resolve(this.#take(use)),
+      fail: (reason) => reject(failureOf(reason, request)),
     }
     const abandon = (): void => {
       lane.leave(waiter)
@@ -209,7 +268,14 @@ export class Admission {
       request.signal.removeEventListener('abort', abandon)
     }
   }
+
+  #rejection(verdict: Rejection, names: Names): BerthError {
+    if (verdict.reason === 'line-full') return lineIsFull(names, this.#options.waitingMax)
+    return tooLate(names, verdict.predictedMs, this.#usefulMsOf(names.endpointName))
+  }
 }
+
+type Rejection = Extract<AdmissionVerdict<InstanceUse>, { kind: 'rejected' }>
 
 function laneKey(endpointName: string, variantName: string): string {
   return `${endpointName}/${variantName}`
@@ -224,6 +290,21 @@ type Names = Pick<SlotRequest, 'endpointName' | 'variantName'>
 
 function variantRemoved({ endpointName, variantName }: Names): BerthError {
   return unavailable(`Variant ${variantName} of endpoint ${endpointName} has just been removed.`)
+}
+
+function failureOf(reason: WaiterFailure, names: Names): BerthError {
+  return reason === 'variant-removed' ? variantRemoved(names) : waitedTooLong(names)
+}
+
+function tooLate({ endpointName, variantName }: Names, predictedMs: number, usefulMs: number) {
+  const what = `Variant ${variantName} of endpoint ${endpointName} would answer in about`
+  const times = `${Math.ceil(predictedMs)} ms, and ${usefulMs} ms are allowed`
+  return unavailable(`${what} ${times}. Repeat the call, or add instances.`)
+}
+
+function waitedTooLong({ endpointName, variantName }: Names): BerthError {
+  const what = `Too many invocations wait for variant ${variantName} of endpoint ${endpointName}`
+  return unavailable(`${what} to answer this one in time. Repeat the call, or add instances.`)
 }
 
 function lineIsFull({ endpointName, variantName }: Names, waitingMax: number): BerthError {

@@ -1,41 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 
 import { BerthError } from '../domain/errors.ts'
+import type { ByteBudget } from './body-budget.ts'
 import { ClientGone } from './deadline.ts'
-
-/** Bytes of invocation bodies that one gateway holds at a time. Counts what has arrived, not what was announced. */
-export class BodyBudget {
-  readonly #bytesMax: number
-  #heldBytes = 0
-
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax
-  }
-
-  get heldBytes(): number {
-    return this.#heldBytes
-  }
-
-  /** @throws BerthError `ServiceUnavailable`: too many bodies are held. */
-  take(byteCount: number): void {
-    if (this.#heldBytes + byteCount > this.#bytesMax) {
-      const limit = `the limit of ${this.#bytesMax} bytes (BERTH_BUFFERED_BYTES_MAX)`
-      throw new BerthError('ServiceUnavailable', `The bodies of all invocations exceed ${limit}.`)
-    }
-    this.#heldBytes += byteCount
-  }
-
-  giveBack(byteCount: number): void {
-    this.#heldBytes -= byteCount
-  }
-}
 
 /** Bounds of one body. */
 export interface BodyLimits {
   readonly bodyBytesMax: number
   /** From the end of the head to the last byte. */
   readonly bodyTimeoutMs: number
-  readonly budget: BodyBudget
+  readonly budget: ByteBudget
 }
 
 /** A body in memory; its bytes count against the budget until it is disposed of. */
@@ -56,7 +30,7 @@ export function assertAnnouncedLength(announcedBytes: number, bodyBytesMax: numb
  *
  * @throws BerthError `RequestEntityTooLargeException`: longer than the limit.
  * @throws BerthError `RequestTimeout`: it did not arrive in time.
- * @throws BerthError `ServiceUnavailable`: the budget is used up.
+ * @throws BerthError `ServiceUnavailable` or `ThrottlingException`: the budget, or the endpoint's share, is used up.
  * @throws ClientGone when the connection broke.
  */
 export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<HeldBody> {

@@ -10,7 +10,7 @@ import { encodeGatewayRecord, parseRouteSnapshot } from '../wire/link.ts'
 import type { GatewayReport } from '../wire/link.ts'
 import { Admission } from './admission.ts'
 import { Authenticator } from './authenticate.ts'
-import { BodyBudget } from './body.ts'
+import { BodyBudget } from './body-budget.ts'
 import { Connections } from './connections.ts'
 import type { Credentials } from '../wire/find-secret.ts'
 import type { GatewayLimits } from './limits.ts'
@@ -18,6 +18,7 @@ import { LinkClient } from './link-client.ts'
 import { RouteTable } from './route-table.ts'
 import { createGatewayServer } from './server.ts'
 import { InvocationStats } from './stats.ts'
+import { Turns } from './turns.ts'
 
 const ORPHAN_POLL_MS = 1_000
 // Connections the kernel holds until they are accepted (it caps this at its own limit). With node's 511, a burst of
@@ -86,6 +87,7 @@ export class Gateway {
       connections: this.#connections,
       stats: this.#stats,
       budget: this.#budget,
+      turns: new Turns(),
       authenticator: new Authenticator(credentials, clock),
       at: credentials,
       limits,

@@ -102,6 +102,7 @@ async function forwardToOneOf(variant: VariantRoute, passage: Passage): Promise<
     using _attempt = meter.startAttempt()
     const transport = deps.connections.find(slot.instance)
     const outcome = await forward(transport, request, reply, invocation.deadline)
+    if (outcome.kind === 'replied') slot.recordReply()
     if (outcome.kind !== 'refused' && outcome.kind !== 'reset') return outcome
 
     avoidInstanceId = slot.instance.instanceId

@@ -3,16 +3,19 @@ import type { Destination } from '../wire/aws-dispatch.ts'
 import { parseInvocationHead } from '../wire/runtime-request.ts'
 import type { Authenticator, SignedHead } from './authenticate.ts'
 import { assertAnnouncedLength } from './body.ts'
-import type { BodyBudget, BodyLimits, HeldBody } from './body.ts'
+import type { BodyLimits, HeldBody } from './body.ts'
+import type { BodyBudget } from './body-budget.ts'
 import type { ClientSink } from './client-sink.ts'
 import { Deadline } from './deadline.ts'
 import { invoke } from './invoke.ts'
 import type { InvokeDeps } from './invoke.ts'
+import type { Turns } from './turns.ts'
 
 /** What receiving an invocation takes beside what serving it takes. */
 export interface ServeInvocationDeps extends InvokeDeps {
   readonly authenticator: Authenticator
   readonly budget: BodyBudget
+  readonly turns: Turns
 }
 
 /** One request whose head has come, and where its answer goes; whichever front received it. */
@@ -42,18 +45,24 @@ export async function serveInvocation(
   deps: ServeInvocationDeps,
 ): Promise<void> {
   const { head: signedHead, client, requestId } = incoming
-  const { limits, budget, authenticator } = deps
+  const { limits, authenticator } = deps
+  const endpointName = destination.kind === 'runtime' ? destination.endpointName : ''
+  const turn = deps.turns.take(endpointName, incoming.announcedBytes)
+  if (turn !== undefined) await turn
   const verifiedHead = authenticator.verifyHead(signedHead)
   if (destination.kind === 'not-offered') throw notOfferedYet(destination.operation)
+  const { operation } = destination
+  const parseHead = () => parseInvocationHead(operation, endpointName, signedHead.rawHeaders)
 
   const { bodyBytesMax, bodyTimeoutMs } = limits
   assertAnnouncedLength(incoming.announcedBytes, bodyBytesMax)
+  deps.admission.refuseEarly(endpointName, () => parseHead().targetVariant)
+  const budget = deps.budget.of(endpointName)
   using body = await incoming.receiveBody({ bodyBytesMax, bodyTimeoutMs, budget })
   // Whoever can sign may invoke every endpoint: this is where a policy will decide about the principal.
   authenticator.verifyBody(verifiedHead, body.bytes)
 
-  const { operation, endpointName } = destination
-  const head = parseInvocationHead(operation, endpointName, signedHead.rawHeaders)
+  const head = parseHead()
   using deadline = new Deadline(limits.invocationTimeoutMs)
   client.onClosed(() => deadline.abandon())
   await invoke({ head, body: body.bytes, requestId, deadline }, client, deps)
