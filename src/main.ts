@@ -301,6 +301,8 @@ function gatewayArguments(config: Config, dataDir: string): readonly string[] {
     streamTimeoutMs: config.BERTH_STREAM_TIMEOUT_MS,
     waitingMax: config.BERTH_ROUTER_WAITING_MAX,
     slotsPerInstance: config.BERTH_SLOTS_PER_INSTANCE,
+    objectiveMs: config.BERTH_OBJECTIVE_MS,
+    shedding: config.BERTH_SHEDDING,
     connectionsMax: config.BERTH_CONNECTIONS_MAX,
     bodyTimeoutMs: config.BERTH_BODY_TIMEOUT_MS,
     headersTimeoutMs: config.BERTH_HEADERS_TIMEOUT_MS,

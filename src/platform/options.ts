@@ -134,6 +134,20 @@ export const OPTIONS = {
     unit: 'invocations',
     doc: 'Invocations that one gateway forwards to one instance at a time.',
   },
+  BERTH_OBJECTIVE_MS: {
+    kind: 'integer',
+    default: 0,
+    min: 0,
+    max: 3_600_000,
+    unit: 'ms',
+    doc: 'Within which an answer is useful: invocations that would be answered later get 503 at once, so that the others are in time; 0 is BERTH_INVOCATION_TIMEOUT_MS.',
+  },
+  BERTH_SHEDDING: {
+    kind: 'choice',
+    default: 'on',
+    choices: ['on', 'off'],
+    doc: 'Whether invocations that cannot be answered in time are rejected at once; off lets everything wait while there is room.',
+  },
   BERTH_CONNECTIONS_MAX: {
     kind: 'integer',
     default: 20_000,
