@@ -22,6 +22,7 @@ const PROGRAMS = [
   'src/gateway/main.ts',
   'src/modelserver/main.ts',
   'src/modelserver/onnx/inference-worker.ts',
+  'src/modelserver/compile/main.ts',
   'examples/digits/quickstart.ts',
 ]
 

@@ -13,6 +13,7 @@ import { prepareFolders } from './adapters/installation/folders.ts'
 import { acquireLock } from './adapters/installation/lock.ts'
 import { reportPlatform } from './adapters/installation/platform-report.ts'
 import { BUILT_IN_IMAGES, builtInImages } from './adapters/process/images.ts'
+import { createModelOptimiser } from './adapters/process/model-optimiser.ts'
 import { createProcessRuntime } from './adapters/process/runtime.ts'
 import type { ProcessRuntime } from './adapters/process/runtime.ts'
 import { createSqliteStore } from './adapters/sqlite/store.ts'
@@ -212,6 +213,15 @@ function createRuntime(
     images: imagesOf(config),
     prepareModelData: (source, containerName, signal) =>
       world.modelData.prepare({ containerName, source }, signal),
+    ...(config.BERTH_MAPPED_WEIGHTS === 'on' && {
+      optimiseModel: createModelOptimiser({
+        nodePath: process.execPath,
+        entryPath: programPath('modelserver/compile/main'),
+        modelsDirectory: paths.models,
+        environment: containerEnvironment(config, paths, url),
+        log: log.child({ room: 'fleet' }),
+      }),
+    }),
     isDrained: world.isDrained,
     recordEvent: (event) => keepEvent(ground, world.store, event),
     clock: systemClock,

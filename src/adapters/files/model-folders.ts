@@ -7,6 +7,7 @@ import { syncFolder } from './layout.ts'
 import type { TreeSummary } from './model-tree.ts'
 
 const RECORD_SUFFIX = '.json'
+const OPTIMISED_SUFFIX = '.optimised-'
 
 /** One unpacked model on the disk, complete when this record is there. */
 interface FolderRecord extends TreeSummary {
@@ -17,6 +18,7 @@ interface FolderRecord extends TreeSummary {
 /*
  * <models>/<content hash>/       the files, read-only
  * <models>/<content hash>.json   its record, written last: without it the folder is a crash's leftover
+ * <models>/<content hash>.optimised-…  what `modelserver/compile` made of it; goes when its model goes
  * <models>/.incoming/<uuid>      being unpacked or removed; emptied at start
  */
 export class ModelFolders {
@@ -108,10 +110,11 @@ export class ModelFolders {
     await mkdir(join(this.#root, '.incoming'), { mode: 0o700 })
     const names = new Set(await readdir(this.#root))
     for (const name of names) {
-      if (!/^[0-9a-f]{64}(\.json)?$/.test(name)) continue
-      const hash = name.slice(0, 64)
-      if (names.has(hash) && names.has(hash + RECORD_SUFFIX)) await this.#loadRecord(hash)
-      else await removeTree(join(this.#root, name))
+      const [, hash, suffix = ''] = /^([0-9a-f]{64})(\.json|\.optimised-.+)?$/.exec(name) ?? []
+      if (hash === undefined) continue
+      const isComplete = names.has(hash) && names.has(hash + RECORD_SUFFIX)
+      if (!isComplete) await removeTree(join(this.#root, name))
+      else if (!suffix.startsWith(OPTIMISED_SUFFIX)) await this.#loadRecord(hash)
     }
   }
 
@@ -147,6 +150,10 @@ export class ModelFolders {
     this.#recordByHash.delete(hash)
     await rm(this.pathOf(hash) + RECORD_SUFFIX, { force: true })
     await removeTree(this.pathOf(hash))
+    const optimised = (await readdir(this.#root)).filter((name) =>
+      name.startsWith(hash + OPTIMISED_SUFFIX),
+    )
+    for (const name of optimised) await removeTree(join(this.#root, name))
   }
 }
 

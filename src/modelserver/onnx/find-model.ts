@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseLabels } from '../codecs/presentation.ts'
 import { StartFailure } from '../start-failure.ts'
+import type { OptimisedForm } from './mapped-model.ts'
 
 /** The files of a model. */
 export interface ModelFiles {
@@ -11,6 +12,8 @@ export interface ModelFiles {
   readonly name: string
   /** Lines of the `labels.txt` beside the model or at the root. */
   readonly labels: readonly string[] | undefined
+  /** To be loaded instead of the file at `path`, if it fits. */
+  readonly optimised?: OptimisedForm | undefined
 }
 
 /** What the container contract calls the model directory; messages use it, whatever folder stands behind. */

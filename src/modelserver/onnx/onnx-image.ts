@@ -4,11 +4,14 @@ import type { Image } from '../image.ts'
 import type { Log } from '../log.ts'
 import type { StartFailure } from '../start-failure.ts'
 import { findModel } from './find-model.ts'
+import { optimisedForm } from './mapped-model.ts'
 import { transferable, WorkerPool } from './worker-pool.ts'
 
 /** What `berth/onnx` needs. */
 export interface OnnxImageOptions {
   readonly modelDirectory: string
+  /** Loaded instead if it fits; see `compile/`. */
+  readonly optimisedDirectory: string | undefined
   readonly workerCount: number
   readonly waitingMax: number
   readonly log: Log
@@ -22,7 +25,8 @@ export interface OnnxImageOptions {
  * @throws StartFailure `modelMissing` or `labelsInvalid`: before any thread is started.
  */
 export async function startOnnxImage(options: OnnxImageOptions): Promise<Image> {
-  const files = await findModel(options.modelDirectory)
+  const optimised = optimisedForm(options.optimisedDirectory)
+  const files = { ...(await findModel(options.modelDirectory)), optimised }
   const pool = new WorkerPool({ ...options, workerUrl: inferenceWorkerUrl(), workerData: files })
   pool.start()
   return {

@@ -1,0 +1,65 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { artefactKey } from '../compile/artefact-key.ts'
+import { findDamage, MODEL_NAME, readManifest, suspectPath } from '../compile/artefact.ts'
+import { createSession, runtimeVersion } from './session.ts'
+import type { Session } from './session.ts'
+import { createTurn } from './turn.ts'
+import type { TurnMemory } from './turn.ts'
+import { TwoSpeedSession } from './two-speed-session.ts'
+
+/** The optimised form of a model, for all workers that load it. */
+export interface OptimisedForm {
+  readonly directory: string
+  readonly turn: TurnMemory
+}
+
+/** Something for the log that a worker has no answer to give about. */
+export type Note = (event: string, fields: Readonly<Record<string, string | number>>) => void
+
+/** Names the folder to the workers of one model; `undefined` stays so. */
+export function optimisedForm(directory: string | undefined): OptimisedForm | undefined {
+  return directory === undefined ? undefined : { directory, turn: createTurn() }
+}
+
+/**
+ * Loads a model by mapping its optimised form: in milliseconds whatever its size, its weights in the page cache and
+ * there once for all workers.
+ *
+ * @returns `undefined` when the original must serve; why is noted, and left for the optimiser to look into.
+ */
+export async function loadMapped(
+  { directory, turn }: OptimisedForm,
+  note: Note,
+): Promise<Session | undefined> {
+  try {
+    const damage = findDamage(directory, artefactKey(runtimeVersion()))
+    if (damage !== undefined) throw new Error(damage)
+    const path = join(directory, MODEL_NAME)
+    const first = await createSession(path, { isPrepacked: false })
+    if (readManifest(directory)?.hasPrepacked !== true) return first
+    return new TwoSpeedSession({
+      first,
+      createSecond: () => createSession(path, { isPrepacked: true }),
+      turn,
+      nowMs: Date.now,
+      onChanged: (change) => {
+        if ('error' in change) note('batches stay slow', { reason: change.error.message })
+        else note('batches became fast', { tookMs: change.tookMs })
+      },
+    })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    note('optimised model not used', { directory, reason })
+    markSuspect(directory, reason)
+    return undefined
+  }
+}
+
+function markSuspect(directory: string, reason: string): void {
+  try {
+    writeFileSync(suspectPath(directory), reason, { mode: 0o600 })
+  } catch {
+    // The folder of models may be read-only to us; the original serves all the same.
+  }
+}
