@@ -26,5 +26,18 @@ export function ask(address: Address, request: Buffer, deadlineMs: number): Prom
 }
 
 export function bodyOf({ bytes }: Response): string {
-  return bytes.toString('utf8', bytes.indexOf('\r\n\r\n') + 4)
+  const start = bytes.indexOf('\r\n\r\n') + 4
+  const isChunked = /\r\ntransfer-encoding: *chunked/i.test(bytes.toString('latin1', 0, start))
+  return (isChunked ? joinChunks(bytes.subarray(start)) : bytes.subarray(start)).toString()
+}
+
+function joinChunks(bytes: Buffer): Buffer {
+  const chunks: Buffer[] = []
+  for (let at = 0; ;) {
+    const lineEnd = bytes.indexOf('\r\n', at)
+    const size = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16)
+    if (!(size > 0)) return Buffer.concat(chunks)
+    chunks.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size))
+    at = lineEnd + 2 + size + 2
+  }
 }

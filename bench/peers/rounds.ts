@@ -1,10 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { measureRawOnnx } from '../harness/raw-onnx.ts'
-import type { BenchModel, Contestant } from './contestant.ts'
+import type { BenchModel, Contestant, ModelName } from './contestant.ts'
 import { awaitRightAnswers, measureLoad, type Sample } from './measure.ts'
 import type { Series } from './verdicts.ts'
 
-export const RAW = { id: 'raw', label: 'Raw ONNX Runtime' } as const
+export const RAW = {
+  id: 'raw',
+  label: 'Raw ONNX Runtime',
+  settings: (model: ModelName) => (model === 'small' ? '–' : 'two threads, one session each'),
+}
 const RAW_BATCH_SIZES = [1, 8]
 
 export interface RoundsOptions {

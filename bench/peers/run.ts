@@ -79,7 +79,7 @@ async function runPeers(): Promise<void> {
   for (const [label, reason] of result.failures) absent.set(label, reason)
   const minutes = Math.round((performance.now() - startedAtMs) / 60_000)
   const sections = renderSections({
-    contestants: [...contestants, { ...RAW, settings: () => 'two threads, one session each' }],
+    contestants: [...contestants, RAW],
     series: result.series,
     absent,
     models: models.map(({ name }) => name),

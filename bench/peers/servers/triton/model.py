@@ -1,5 +1,11 @@
 """Triton's Python backend hands over all requests of a dynamic batch at once: they become one run."""
 
+import os
+import sys
+
+# The stub that runs this reads no PYTHONPATH.
+sys.path[:0] = os.environ["PYTHONPATH"].split(":")
+
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from ort_model import Model
