@@ -6,12 +6,14 @@ import { packageRoot } from './harness/berth.ts'
 import { readProvenance } from './harness/machine.ts'
 import { renderReport, type Section } from './harness/report.ts'
 import { type BenchOptions, FULL, SMOKE } from './harness/scale.ts'
+import { measureOverload } from './overload.ts'
 import { measurePlatform } from './platform.ts'
 import { measureStoreAtSize } from './store-at-size.ts'
 
 const BENCHES = {
   platform: measurePlatform,
   gateway: measureGatewayOverhead,
+  overload: measureOverload,
   store: measureStoreAtSize,
 } as const satisfies Record<string, (options: BenchOptions) => Promise<Section>>
 
