@@ -154,7 +154,12 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
     ownHosts: ownHosts(ground.config),
     unpackedBytesMax: ground.config.BERTH_MODEL_BYTES_MAX,
   })
-  const runtime = createRuntime(ground, plane.url, { store, modelData, isDrained })
+  const runtime = createRuntime(ground, plane.url, {
+    store,
+    modelData,
+    isDrained,
+    stopping: stopping.signal,
+  })
   await runtime.start()
   link.onObservation(({ endpointName, instanceId, observed, detail }) => {
     const reason = `A gateway skips instance ${instanceId} for a second: its connections are refused.`
@@ -205,6 +210,7 @@ function createRuntime(
     readonly store: Store
     readonly modelData: ModelDataCache
     readonly isDrained: (instanceId: string) => boolean
+    readonly stopping: AbortSignal
   },
 ): ProcessRuntime {
   const { config, paths, log } = ground
@@ -220,6 +226,7 @@ function createRuntime(
         modelsDirectory: paths.models,
         environment: containerEnvironment(config, paths, url),
         log: log.child({ room: 'fleet' }),
+        stopping: world.stopping,
       }),
     }),
     isDrained: world.isDrained,

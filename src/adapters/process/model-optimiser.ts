@@ -17,6 +17,8 @@ export interface ModelOptimiserOptions {
   readonly modelsDirectory: string
   readonly environment: Readonly<Record<string, string>>
   readonly log: Log
+  /** Ends programs that still run: what they were at is made at another start. */
+  readonly stopping: AbortSignal
 }
 
 // Model data below this loads as quickly as it is: an inline model takes about 3 ms a megabyte, mapping it none, and
@@ -75,7 +77,7 @@ async function settled(
 /** Resolves with the program's first report; it may go on reading what it has found, and tell of damage later. */
 function runOptimiser(
   { directory, contentHash, bytes }: PreparedModelData,
-  { nodePath, entryPath, modelsDirectory, environment, log }: ModelOptimiserOptions,
+  { nodePath, entryPath, modelsDirectory, environment, log, stopping }: ModelOptimiserOptions,
   onDamaged: () => void,
 ): Promise<OptimiseOutcome> {
   const child = spawn(
@@ -87,9 +89,11 @@ function runOptimiser(
       `--models-directory=${modelsDirectory}`,
     ],
     {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // It ends when its stdin does: control may be killed.
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { MALLOC_TRIM_THRESHOLD_: '65536', ...environment },
       timeout: OPTIMISE_MS_MAX,
+      signal: stopping,
       killSignal: 'SIGKILL',
     },
   )

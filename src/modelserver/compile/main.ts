@@ -21,6 +21,9 @@ const modelsDirectory = values['models-directory']
 if (!modelDirectory || !contentHash || !modelsDirectory) {
   throw new Error('--model-directory, --content-hash and --models-directory are needed.')
 }
+// Whoever started it holds the other end; with nobody to tell, there is nothing to do.
+process.stdin.on('end', () => process.exit(1)).on('error', () => process.exit(1))
+process.stdin.resume().unref?.()
 // Whoever serves goes first.
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 await optimise({ modelDirectory, contentHash, modelsDirectory }, (line) => {
