@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { RUNTIME_CONSTRAINTS } from './constraints.ts'
 import { containerHeaders, parseInvocationHead } from './runtime-request.ts'
 import { invocationHeaders, streamHeaders } from './runtime-response.ts'
+import { findViolations, validationMessage } from './validate.ts'
 
 const HEADERS = [
   'Host',
@@ -98,6 +101,39 @@ describe('parseInvocationHead', () => {
     const headers = ['X-Amzn-SageMaker-Session-Id', 'NEW_SESSION']
     assert.equal(parseInvocationHead('InvokeEndpoint', 'ep', headers).sessionId, 'NEW_SESSION')
     assert.throws(() => parseInvocationHead('InvokeEndpointWithResponseStream', 'ep', headers))
+  })
+})
+
+describe('the quick look at an invocation', () => {
+  const operations = ['InvokeEndpoint', 'InvokeEndpointWithResponseStream'] as const
+  const text = fc.oneof(
+    fc.string({ maxLength: 70 }),
+    fc.string({ unit: 'binary', maxLength: 5 }),
+    fc.stringMatching(/^[a-zA-Z0-9 -]{0,70}$/),
+    fc.constantFrom('NEW_SESSION', 'a'.repeat(256), 'a'.repeat(257), 'a'.repeat(1025), ''),
+  )
+  const member = fc.constantFrom(
+    ...Object.entries(RUNTIME_CONSTRAINTS.shapes['InvokeEndpointInput']?.members ?? {}),
+  )
+
+  it('agrees with the general validator', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...operations), member, text, (operation, given, value) => {
+        const [name, { location, locationName = '' }] = given
+        const shape = RUNTIME_CONSTRAINTS.shapes[`${operation}Input`]
+        const own = shape?.members?.[name]
+        const isName = location === 'uri'
+        const isRead = isName || own?.locationName === locationName
+        const input = { EndpointName: 'ep', Body: '', ...(isRead ? { [name]: value } : {}) }
+        const shapeName = `${operation}Input`
+        const expected = findViolations(shapeName, input, undefined, RUNTIME_CONSTRAINTS)
+        const parse = () =>
+          parseInvocationHead(operation, isName ? value : 'ep', isName ? [] : [locationName, value])
+        if (location === undefined || expected.length === 0) parse()
+        else assert.throws(parse, { code: 'ValidationError', message: validationMessage(expected) })
+      }),
+      { numRuns: 2000 },
+    )
   })
 })
 

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { completeEncoding, encodePathBytes, normaliseEncoding } from './percent.ts'
+import type { SignedHeaders } from './sigv4-signed-headers.ts'
 
 /** SHA-256 of nothing, in hex. */
 export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
@@ -9,10 +10,7 @@ export interface CanonicalParts {
   readonly method: string
   readonly uri: string
   readonly query: string
-  /** The names in `list` one by one. */
-  readonly signedHeaders: readonly string[]
-  /** The names as the client listed them, with semicolons between. */
-  readonly signedHeaderList: string
+  readonly signedHeaders: SignedHeaders
   /** Values by lower-case name, as {@link groupHeaders} makes them. */
   readonly headers: ReadonlyMap<string, string>
   readonly payloadHash: string
@@ -35,25 +33,29 @@ export function splitTarget(rawTarget: string): { readonly path: string; readonl
 /** Collects headers by lower-case name. */
 export function groupHeaders(rawHeaders: readonly string[]): GroupedHeaders {
   const valueByName = new Map<string, string>()
-  let valuesByName: Map<string, string[]> | undefined
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    valueByName.set((rawHeaders[index] ?? '').toLowerCase(), rawHeaders[index + 1] ?? '')
+  }
+  const isRepeating = valueByName.size < rawHeaders.length >> 1
+  return isRepeating ? joinRepeated(rawHeaders) : { valueByName, repeatedNames: [] }
+}
+
+function joinRepeated(rawHeaders: readonly string[]): GroupedHeaders {
+  const valuesByName = new Map<string, string[]>()
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? '').toLowerCase()
     const value = rawHeaders[index + 1] ?? ''
-    const earlier = valueByName.get(name)
-    if (earlier === undefined) {
-      valueByName.set(name, value)
-      continue
-    }
-    valuesByName ??= new Map<string, string[]>()
     const values = valuesByName.get(name)
-    if (values === undefined) valuesByName.set(name, [earlier, value])
+    if (values === undefined) valuesByName.set(name, [value])
     else values.push(value)
   }
-  if (valuesByName === undefined) return { valueByName, repeatedNames: [] }
+  const valueByName = new Map<string, string>()
+  const repeatedNames: string[] = []
   for (const [name, values] of valuesByName) {
     valueByName.set(name, values.map((value) => value.trim()).join(','))
+    if (values.length > 1) repeatedNames.push(name)
   }
-  return { valueByName, repeatedNames: [...valuesByName.keys()] }
+  return { valueByName, repeatedNames }
 }
 
 /**
@@ -96,14 +98,15 @@ export function canonicalQuery(query: string, omitted?: string): string {
 
 /** Hex SHA-256 of the canonical request, or undefined when a signed header is not there. */
 export function hashCanonicalRequest(parts: CanonicalParts): string | undefined {
-  const { method, uri, query, headers, payloadHash } = parts
-  let text = `${method}\n${uri}\n${query}\n`
-  for (const name of parts.signedHeaders) {
+  const { method, uri, query, headers, signedHeaders, payloadHash } = parts
+  let text = `${method}\n${uri}\n${query}`
+  for (const [name, label] of signedHeaders.labels) {
     const value = headers.get(name)
     if (value === undefined) return undefined
-    text += `${name}:${canonicalValue(value)}\n`
+    text += label
+    text += canonicalValue(value)
   }
-  text += `\n${parts.signedHeaderList}\n${payloadHash}`
+  text += `\n\n${signedHeaders.list}\n${payloadHash}`
   // latin1: node decodes header bytes one to one, so this restores the bytes that the client signed.
   return hash('sha256', Buffer.from(text, 'latin1'), 'hex')
 }

@@ -2,6 +2,7 @@ import type { AuthFailure, SignedRequest } from './auth-types.ts'
 import { groupHeaders, splitTarget } from './sigv4-canonical.ts'
 import { parseAmzDate } from './sigv4-clock.ts'
 import { decodeText } from './percent.ts'
+import { parseSignedHeaders, type SignedHeaders } from './sigv4-signed-headers.ts'
 
 /** What a request says about its own signature, nothing of it verified. */
 export interface SignatureClaim {
@@ -11,10 +12,7 @@ export interface SignatureClaim {
   readonly region: string
   readonly service: string
   readonly terminator: string
-  /** Sorted, each once. */
-  readonly signedHeaders: readonly string[]
-  /** The same as the client wrote them, with semicolons between. */
-  readonly signedHeaderList: string
+  readonly signedHeaders: SignedHeaders
   readonly signature: string
   readonly amzDate: string
   readonly signedAtMs: number
@@ -194,7 +192,7 @@ type FormOfClaim = Pick<SignatureClaim, 'form' | 'expiresSeconds' | 'presigned'>
 const HEADER_FORM: FormOfClaim = { form: 'header', expiresSeconds: undefined, presigned: new Map() }
 
 function completeClaim(raw: RawClaim, carried: Carried, formed: FormOfClaim): ClaimResult {
-  const { credential, signedHeaders: signedHeaderList, signature, amzDate, sessionToken } = raw
+  const { credential, signature, amzDate, sessionToken } = raw
   const { form, expiresSeconds, presigned } = formed
   const complain = form === 'header' ? malformed : malformedQuery
   const parts = credential.split('/')
@@ -204,9 +202,9 @@ function completeClaim(raw: RawClaim, carried: Carried, formed: FormOfClaim): Cl
       `Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '${credential}'`,
     )
   }
-  const signedHeaders = parseSignedHeaders(signedHeaderList)
+  const signedHeaders = parseSignedHeaders(raw.signedHeaders)
   if (signedHeaders === undefined) {
-    return complain(`SignedHeaders must be lower-case, sorted names: '${signedHeaderList}'`)
+    return complain(`SignedHeaders must be lower-case, sorted names: '${raw.signedHeaders}'`)
   }
   const signedAtMs = parseAmzDate(amzDate)
   if (signedAtMs === undefined) {
@@ -224,7 +222,6 @@ function completeClaim(raw: RawClaim, carried: Carried, formed: FormOfClaim): Cl
     service,
     terminator,
     signedHeaders,
-    signedHeaderList,
     signature,
     amzDate,
     signedAtMs,
@@ -236,19 +233,6 @@ function completeClaim(raw: RawClaim, carried: Carried, formed: FormOfClaim): Cl
     presigned,
   }
   return { kind: 'claim', claim }
-}
-
-// A canonical request has each header once, sorted; a list in another order was not made by a signer.
-function parseSignedHeaders(list: string): readonly string[] | undefined {
-  if (!/^[!-+\--9;<-@[-~]+$/.test(list)) return undefined
-  const names = list.split(';')
-  let previous = ''
-  for (const name of names) {
-    // Also refuses an empty name.
-    if (name <= previous) return undefined
-    previous = name
-  }
-  return names
 }
 
 // RFC 1123 to the basic form that goes into the string to sign; anything else stays and is refused as a date.

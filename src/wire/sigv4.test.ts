@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash, createHmac } from 'node:crypto'
 import { describe, it } from 'node:test'
 import type { SecretLookup, SignedRequest, VerifyResult } from './auth-types.ts'
-import { canonicalQuery, canonicalUri } from './sigv4-canonical.ts'
+import { canonicalQuery, canonicalUri, groupHeaders } from './sigv4-canonical.ts'
 import { SigningKeyCache } from './sigv4-keys.ts'
 import { matchesPayload, requiresBody, verifyRequest, type VerifyDeps } from './sigv4.ts'
 
@@ -275,6 +275,30 @@ describe('before the body is read', () => {
   })
 })
 
+describe('headers', () => {
+  it('are grouped by name, repeated ones joined as they are signed', () => {
+    const raw = ['Host', 'h', 'X-A', ' 1  2 ', 'x-b', '', 'x-a', '3', 'X-B', ' ', 'X-a', '\t4']
+    const { valueByName, repeatedNames } = groupHeaders(raw)
+    assert.deepEqual(Object.fromEntries(valueByName), { host: 'h', 'x-a': '1  2,3,4', 'x-b': ',' })
+    assert.deepEqual(repeatedNames, ['x-a', 'x-b'])
+  })
+
+  it('that occur once stay as they came', () => {
+    const { valueByName, repeatedNames } = groupHeaders(['Host', 'h', 'X-A', ' 1  2 '])
+    assert.deepEqual(Object.fromEntries(valueByName), { host: 'h', 'x-a': ' 1  2 ' })
+    assert.deepEqual(repeatedNames, [])
+  })
+})
+
+describe('a signature', () => {
+  it('that is the same only after cutting characters to bytes is another one', () => {
+    const widen = (text: string) =>
+      text.replace(/Signature=./, (head) => head.slice(0, -1) + widened(head.at(-1) ?? ''))
+    const widened = (character: string) => String.fromCharCode(character.charCodeAt(0) + 0x100)
+    assert.equal(kindOf(verifyRequest(withAuthorization(widen), deps())), 'bad-signature')
+  })
+})
+
 describe('canonical forms', () => {
   const paths: readonly [path: string, service: string, canonical: string][] = [
     ['', 'sagemaker', '/'],
@@ -312,18 +336,5 @@ describe('a request that is dated by Date alone', () => {
       kindOf(verifyRequest(withHeader(request, 'date', 'yesterday'), deps())),
       'malformed',
     )
-  })
-})
-
-describe('SigningKeyCache', () => {
-  it('never mixes secrets and forgets the oldest key', () => {
-    const cache = new SigningKeyCache()
-    const scope = { date: '20240102', region: 'us-east-1', service: 's3' }
-    const first = cache.find('a', scope)
-    assert.equal(cache.find('a', scope), first)
-    assert.notDeepEqual(cache.find('b', scope), first)
-    for (let count = 0; count < 1100; count += 1) cache.find(`other ${count}`, scope)
-    assert.notEqual(cache.find('a', scope), first)
-    assert.deepEqual(cache.find('a', scope), first)
   })
 })

@@ -110,7 +110,6 @@ function verifySignature(
     uri: canonicalUri(claim.path, service),
     query: canonicalQuery(claim.query, form === 'query' ? 'X-Amz-Signature' : undefined),
     signedHeaders,
-    signedHeaderList: claim.signedHeaderList,
     headers: claim.headers,
     payloadHash,
   })
@@ -142,26 +141,12 @@ function isSameSignature(expected: string, given: string): boolean {
 function findUnsignedHeader({ headers, signedHeaders }: SignatureClaim): AuthFailure | undefined {
   for (const name of headers.keys()) {
     const mustBeSigned = name === 'host' || name.startsWith('x-amz-')
-    if (!mustBeSigned || includesSorted(signedHeaders, name)) continue
+    if (!mustBeSigned || signedHeaders.names.has(name)) continue
     const message = `There were headers present in the request which were not signed: ${name}`
     return { kind: 'unsigned-header', message }
   }
-  if (includesSorted(signedHeaders, 'host')) return undefined
+  if (signedHeaders.names.has('host')) return undefined
   return { kind: 'unsigned-header', message: 'The host header must be signed.' }
-}
-
-// Bisects: a head of nothing but short x-amz- headers must not cost their number squared.
-function includesSorted(names: readonly string[], wanted: string): boolean {
-  let low = 0
-  let high = names.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const name = names[middle] ?? ''
-    if (name === wanted) return true
-    if (name < wanted) low = middle + 1
-    else high = middle
-  }
-  return false
 }
 
 function reject(kind: AuthFailureKind, message: string): VerifyResult {
