@@ -22,6 +22,15 @@ export interface Image {
   ping(): Promise<Reply>
   /** Answers one invocation. The signal aborts when the client is gone. */
   invoke(invocation: Invocation, signal: AbortSignal): Promise<Reply>
+  /**
+   * Suffixes of the sockets on which it takes invocations as frames; none where it listens on a port. See
+   * `domain/frames-address.ts`.
+   */
+  readonly frameSuffixes: readonly string[]
+  /** Invocations that came by frames, ever. */
+  usedCount(): number
+  /** Takes no more frames; resolves when those that came have been answered. */
+  drain(): Promise<void>
   /** Resolves when the process can end: nothing runs that would hold it. */
   close(): Promise<void>
 }

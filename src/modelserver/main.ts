@@ -42,11 +42,19 @@ async function start(): Promise<void> {
 }
 
 function startImage(options: Options): Promise<Image> {
+  const { address } = options
+  const socketPath = 'socketPath' in address ? address.socketPath : undefined
   switch (options.imageName) {
     case 'berth/onnx':
-      return startOnnxImage({ ...options, log, onStartFailure: exitBecause })
+      return startOnnxImage({ ...options, socketPath, log, onStartFailure: exitBecause })
     case 'berth/echo':
-      return startEchoImage(environment(), exitWith)
+      return startEchoImage({
+        ...options,
+        socketPath,
+        environment: environment(),
+        exit: exitWith,
+        log,
+      })
   }
 }
 
@@ -57,7 +65,7 @@ async function drain(modelServer: ModelServer, image: Image, reason: string): Pr
     modelServer.server.closeAllConnections()
   }, CUT_AFTER_MS).unref()
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER_MS).unref()
-  await modelServer.close()
+  await Promise.all([modelServer.close(), image.drain()])
   await image.close()
   end(EXIT_CODES.stopped)
 }

@@ -52,6 +52,8 @@ export interface Options {
   readonly workerCount: number
   readonly waitingMax: number
   readonly bodyBytesMax: number
+  /** Whether invocations that wait may share a run. */
+  readonly isBatching: boolean
   /** 0: never exits by itself. */
   readonly idleExitMs: number
 }
@@ -85,6 +87,7 @@ export function parseOptions(
     workerCount: integer('workers'),
     waitingMax: integer('waiting-max'),
     bodyBytesMax: integer('body-bytes-max'),
+    isBatching: parseSwitch('--batching', values.batching, problems),
     idleExitMs: integer('idle-exit-seconds') * 1000,
   }
   if (problems.length > 0) throw new StartFailure('badOptions', problems.join('; '))
@@ -108,6 +111,13 @@ export function parseInteger(spec: IntegerText, problems: string[]): number {
   if (value >= min && value <= max) return value
   problems.push(`${name} must be an integer from ${min} to ${max}, not ${text}`)
   return fallback
+}
+
+function parseSwitch(name: string, text: string | undefined, problems: string[]): boolean {
+  if (text !== undefined && text !== 'on' && text !== 'off') {
+    problems.push(`${name} must be on or off, not ${text}`)
+  }
+  return text !== 'off'
 }
 
 // Source: container contract, SAGEMAKER_BIND_TO_PORT; 8080 when it is not set.
@@ -138,6 +148,7 @@ function readArguments(args: readonly string[]) {
         socket: { type: 'string' },
         workers: { type: 'string' },
         'waiting-max': { type: 'string' },
+        batching: { type: 'string' },
         'body-bytes-max': { type: 'string' },
         'idle-exit-seconds': { type: 'string' },
       },

@@ -2,9 +2,11 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { encodeFramesHeader, FRAMES_HEADER } from '../domain/frames-address.ts'
+import { FRAMES_VERSION } from '../wire/frames.ts'
 import { readBody } from './body.ts'
-import { errorReply } from './image.ts'
 import type { Image, Reply } from './image.ts'
+import { replyToFailure } from './invoke-image.ts'
 import type { Log } from './log.ts'
 import { Rejection } from './rejection.ts'
 
@@ -33,6 +35,7 @@ export class ModelServer {
   readonly #options: ModelServerOptions
   #outstandingCount = 0
   #lastUsedMs: number
+  #seenUsedCount = 0
   #isDraining = false
 
   constructor(options: ModelServerOptions) {
@@ -46,7 +49,11 @@ export class ModelServer {
 
   /** How long nobody has pinged or invoked; 0 while something is outstanding. */
   idleMs(): number {
-    return this.#outstandingCount > 0 ? 0 : this.#options.nowMs() - this.#lastUsedMs
+    const { image, nowMs } = this.#options
+    const usedCount = image.usedCount()
+    if (usedCount !== this.#seenUsedCount) this.#lastUsedMs = nowMs()
+    this.#seenUsedCount = usedCount
+    return this.#outstandingCount > 0 ? 0 : nowMs() - this.#lastUsedMs
   }
 
   /** Stops accepting and resolves when every outstanding request is answered. */
@@ -76,10 +83,7 @@ export class ModelServer {
     try {
       return await this.#route(request, signal)
     } catch (error) {
-      if (error instanceof Rejection) return errorReply(error.status, error.message)
-      if (signal.aborted) throw error
-      this.#options.log('error', 'invocation failed by a bug', { reason: stackOf(error) })
-      return errorReply(500, 'The model server failed; its log says how.')
+      return replyToFailure(error, { signal, log: this.#options.log })
     }
   }
 
@@ -95,12 +99,21 @@ export class ModelServer {
     }
     const expected = path === '/ping' ? 'GET' : 'POST'
     if (method !== expected) throw new Rejection(405, `${path} takes ${expected}, not ${method}.`)
-    if (path === '/ping') return image.ping()
+    if (path === '/ping') return this.#ping()
     const headers = Object.fromEntries(
       Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
     )
     const body = await readBody(request, bodyBytesMax)
     return image.invoke({ method, path, headers, body }, signal)
+  }
+
+  // A good ping also says where invocations are taken as frames.
+  async #ping(): Promise<Reply> {
+    const { image } = this.#options
+    const reply = await image.ping()
+    if (reply.status !== 200 || image.frameSuffixes.length === 0) return reply
+    const announced = encodeFramesHeader(FRAMES_VERSION, image.frameSuffixes)
+    return { ...reply, headers: { ...reply.headers, [FRAMES_HEADER]: announced } }
   }
 
   async #write(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
@@ -118,8 +131,4 @@ export class ModelServer {
     response.flushHeaders()
     await pipeline(Readable.from(body, { objectMode: true }), response)
   }
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -6,8 +6,9 @@ import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { encodeNpy, parseNpy } from '../../src/modelserver/codecs/npy.ts'
 import { findModel } from '../../src/modelserver/onnx/find-model.ts'
-import { answer, loadModel } from '../../src/modelserver/onnx/model.ts'
+import { loadModel } from '../../src/modelserver/onnx/model.ts'
 import type { Model } from '../../src/modelserver/onnx/model.ts'
+import { ask as answer } from '../support/ask-model.ts'
 
 const models = join(import.meta.dirname, '../fixtures/models')
 const scratch = await mkdtemp(join(tmpdir(), 'berth-model-'))

@@ -17,7 +17,7 @@ function startPool(
   const events: string[] = []
   const pool = new WorkerPool({
     workerUrl: new URL('../fixtures/workers/fragile-worker.ts', import.meta.url),
-    workerData: { flag, refuse: overrides.refuse },
+    workerDataOf: () => ({ flag, refuse: overrides.refuse }),
     workerCount: overrides.workerCount ?? 1,
     waitingMax: overrides.waitingMax ?? 10,
     log: (_level, event) => events.push(event),

@@ -79,3 +79,13 @@ export function createNumbers(
       return new Uint32Array(count)
   }
 }
+
+/** A typed array of `count` zeros for an element type other than text. */
+export function createElements(
+  type: Exclude<ElementType, 'string'>,
+  count: number,
+): Exclude<Elements, string[]> {
+  if (type === 'int64') return new BigInt64Array(count)
+  if (type === 'uint64') return new BigUint64Array(count)
+  return createNumbers(type, count)
+}

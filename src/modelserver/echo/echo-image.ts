@@ -1,9 +1,27 @@
 import { Buffer } from 'node:buffer'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { frameSocketPath, frameSocketSuffix } from '../../domain/frames-address.ts'
+import { FrameServer } from '../frames/frame-server.ts'
+import { serveImageByFrames } from '../frames/image-calls.ts'
 import { errorReply } from '../image.ts'
 import type { Image, Invocation, Reply } from '../image.ts'
+import { listen } from '../listen.ts'
+import type { Log } from '../log.ts'
 import { parseEchoOrders, parseEchoSettings } from './echo-settings.ts'
 import type { EchoOrders, EchoSettings } from './echo-settings.ts'
+
+/** What `berth/echo` needs. */
+export interface EchoImageOptions {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly exit: Exit
+  /** Frames are taken beside it; undefined where the server listens on a port. */
+  readonly socketPath: string | undefined
+  readonly bodyBytesMax: number
+  readonly log: Log
+}
+
+// Bodies that are being echoed.
+const HELD_BYTES_MAX = 1024 * 1024 * 1024
 
 /** Ends the process; the line is the last on stderr. */
 export type Exit = (exitCode: number, lastLine: string) => void
@@ -18,15 +36,23 @@ const ORDERED_EXIT_CODE = 1
  *
  * @throws StartFailure `badOptions`: a `BERTH_ECHO_…` variable is out of bounds.
  */
-export async function startEchoImage(
-  env: Readonly<Record<string, string | undefined>>,
-  exit: Exit,
-): Promise<Image> {
-  const settings = parseEchoSettings(env)
+export async function startEchoImage(options: EchoImageOptions): Promise<Image> {
+  const { environment, exit, socketPath, bodyBytesMax, log } = options
+  const settings = parseEchoSettings(environment)
   exitOnOrder(settings, exit)
   await sleep(settings.startDelayMs)
   let pingCount = 0
-  return {
+  const suffix = frameSocketSuffix(0)
+  const frames = new FrameServer({
+    bodyBytesMax,
+    heldBytesMax: HELD_BYTES_MAX,
+    onCall: (call) => serveByFrames(call),
+    log,
+  })
+  const image: Image = {
+    frameSuffixes: socketPath === undefined ? [] : [suffix],
+    usedCount: () => frames.servedCount,
+    drain: () => frames.close(),
     close: () => Promise.resolve(),
     ping: async () => {
       pingCount += 1
@@ -38,6 +64,11 @@ export async function startEchoImage(
     },
     invoke: (invocation, signal) => echo(invocation, signal, exit),
   }
+  const serveByFrames = serveImageByFrames(image, log)
+  if (socketPath !== undefined) {
+    await listen(frames.server, { socketPath: frameSocketPath(socketPath, suffix) })
+  }
+  return image
 }
 
 function exitOnOrder({ exitCode, exitAfterMs }: EchoSettings, exit: Exit): void {

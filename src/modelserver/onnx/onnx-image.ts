@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url'
+import { frameSocketPath, frameSocketSuffix } from '../../domain/frames-address.ts'
 import { errorReply } from '../image.ts'
 import type { Image } from '../image.ts'
 import type { Log } from '../log.ts'
 import type { StartFailure } from '../start-failure.ts'
 import { findModel } from './find-model.ts'
+import type { InferenceWorkerData } from './worker-data.ts'
 import { optimisedForm } from './mapped-model.ts'
 import { transferable, WorkerPool } from './worker-pool.ts'
 
@@ -14,6 +16,11 @@ export interface OnnxImageOptions {
   readonly optimisedDirectory: string | undefined
   readonly workerCount: number
   readonly waitingMax: number
+  readonly bodyBytesMax: number
+  /** Whether invocations that wait may share a run. */
+  readonly isBatching: boolean
+  /** Frames are taken beside it; undefined where the server listens on a port. */
+  readonly socketPath: string | undefined
   readonly log: Log
   /** Called when the model turns out not to load after the server has started. */
   readonly onStartFailure: (failure: StartFailure) => void
@@ -27,9 +34,20 @@ export interface OnnxImageOptions {
 export async function startOnnxImage(options: OnnxImageOptions): Promise<Image> {
   const optimised = optimisedForm(options.optimisedDirectory)
   const files = { ...(await findModel(options.modelDirectory)), optimised }
-  const pool = new WorkerPool({ ...options, workerUrl: inferenceWorkerUrl(), workerData: files })
+  const { socketPath, workerCount } = options
+  const usedCount = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  const workerDataOf = (seat: number): InferenceWorkerData => {
+    const { isBatching, waitingMax, bodyBytesMax } = options
+    const framesPath = socketPath && frameSocketPath(socketPath, frameSocketSuffix(seat))
+    return { files, isBatching, waitingMax, bodyBytesMax, framesPath, usedCount }
+  }
+  const pool = new WorkerPool({ ...options, workerUrl: inferenceWorkerUrl(), workerDataOf })
   pool.start()
+  const seats = Array.from({ length: workerCount }, (_, seat) => seat)
   return {
+    frameSuffixes: socketPath === undefined ? [] : seats.map(frameSocketSuffix),
+    usedCount: () => Atomics.load(usedCount, 0),
+    drain: () => pool.drain(),
     close: () => pool.close(),
     ping: () => {
       const reason = pool.unreadiness()

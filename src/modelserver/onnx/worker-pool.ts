@@ -3,14 +3,14 @@ import { Worker } from 'node:worker_threads'
 import type { Log } from '../log.ts'
 import { Rejection } from '../rejection.ts'
 import { StartFailure } from '../start-failure.ts'
-import type { ModelReply, ModelRequest } from './model.ts'
-import type { FromWorker } from './worker-messages.ts'
+import type { ModelReply, ModelRequest } from './model-call.ts'
+import type { FromWorker, ToWorker } from './worker-messages.ts'
 
 /** What a pool needs. */
 export interface WorkerPoolOptions {
   readonly workerUrl: URL
-  /** Given to each worker as `workerData`. */
-  readonly workerData: unknown
+  /** `workerData` of the worker in one seat, counted from 0. */
+  readonly workerDataOf: (seat: number) => unknown
   readonly workerCount: number
   readonly waitingMax: number
   readonly log: Log
@@ -19,16 +19,20 @@ export interface WorkerPoolOptions {
 }
 
 interface Job {
+  readonly id: number
   readonly request: ModelRequest
   resolve(reply: ModelReply): void
   reject(error: Error): void
 }
 
-/** One place for a worker: the thread in it now, and how often in a row it died. */
+/** One place for a worker: the thread in it now, its jobs, and how often in a row it died. */
 interface Seat {
+  readonly index: number
   worker: Worker | undefined
   isReady: boolean
-  job: Job | undefined
+  isDrained: boolean
+  readonly jobById: Map<number, Job>
+  callsMax: number
   deathCount: number
   lastWords: string
 }
@@ -39,20 +43,24 @@ const RESTART_DELAY_MS_MIN = 100
 const RESTART_DELAY_MS_MAX = 10_000
 
 /**
- * Inference threads and the line before them.
+ * Inference threads and the line of invocations that came by HTTP. What comes by frames goes to a thread's own socket and
+ * is not seen here; in the thread both wait in one line.
  *
- * A seat is: starting (thread loads the model) → ready ⇄ busy with one job → dead (its job gets 500) → starting
- * again after a delay that doubles with every death in a row and is forgotten at the first answer.
+ * A seat is: starting (thread loads the model) → ready ⇄ busy with jobs, as many as the model runs as one → dead (its jobs
+ * get 500) → starting again after a delay that doubles with every death in a row and is forgotten at the first answer.
  * The line is first come, first served, bounded in count and bytes; a job whose client leaves goes from the line.
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #seats: Seat[] = []
   readonly #waiting = new Set<Job>()
+  #lastJobId = 0
   #waitingBytes = 0
   #wasReady = false
   #isClosed = false
+  #isDraining = false
   #whenQuiet: (() => void) | undefined
+  #whenDrained: (() => void) | undefined
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -75,6 +83,16 @@ export class WorkerPool {
     })
     const workers = this.#seats.flatMap(({ worker }) => worker ?? [])
     await Promise.all(workers.map((worker) => worker.terminate()))
+  }
+
+  /** Tells the threads to take no more frames; resolves when those that came have been answered. */
+  async drain(): Promise<void> {
+    this.#isDraining = true
+    for (const seat of this.#seats) if (seat.isReady) tell(seat, { kind: 'drain' })
+    await new Promise<void>((resolve) => {
+      this.#whenDrained = resolve
+      this.#resolveWhenQuiet()
+    })
   }
 
   /** Why no invocation can be served now, or `undefined` when a worker has the model. */
@@ -103,11 +121,13 @@ export class WorkerPool {
       throw new Rejection(503, `All workers are busy and ${this.#waiting.size} invocations wait.`)
     }
     return new Promise((resolve, reject) => {
-      const job = { request, resolve, reject }
+      const job = { id: (this.#lastJobId += 1), request, resolve, reject }
       this.#waiting.add(job)
       this.#waitingBytes = waitingBytes
       const onAbort = (): void => {
-        if (this.#leaveLine(job)) reject(new Error('The client left before its invocation ran.'))
+        const wasWaiting = this.#leaveLine(job)
+        if (wasWaiting) reject(new Error('The client left before its invocation ran.'))
+        else for (const seat of this.#seats) if (seat.jobById.has(job.id)) this.#cancel(seat, job)
       }
       signal.addEventListener('abort', onAbort, { once: true })
       this.#dispatch()
@@ -115,16 +135,32 @@ export class WorkerPool {
   }
 
   #addSeat(): void {
-    const seat = { worker: undefined, isReady: false, job: undefined, deathCount: 0, lastWords: '' }
+    const seat: Seat = {
+      index: this.#seats.length,
+      worker: undefined,
+      isReady: false,
+      isDrained: false,
+      jobById: new Map(),
+      callsMax: 1,
+      deathCount: 0,
+      lastWords: '',
+    }
     this.#seats.push(seat)
     this.#startWorker(seat)
   }
 
   #resolveWhenQuiet(): void {
     const isQuiet = this.#seats.every(
-      ({ worker, isReady, job }) => worker === undefined || (isReady && job === undefined),
+      ({ worker, isReady, jobById }) => worker === undefined || (isReady && jobById.size === 0),
     )
     if (isQuiet) this.#whenQuiet?.()
+    if (this.#seats.every(({ isReady, isDrained }) => !isReady || isDrained)) this.#whenDrained?.()
+  }
+
+  // It may have begun to run; then its answer is dropped.
+  #cancel(seat: Seat, job: Job): void {
+    tell(seat, { kind: 'cancel', id: job.id })
+    job.reject(new Error('The client left while its invocation ran.'))
   }
 
   #leaveLine(job: Job): boolean {
@@ -134,7 +170,12 @@ export class WorkerPool {
   }
 
   #freeSeat(): Seat | undefined {
-    return this.#seats.find(({ isReady, job }) => isReady && job === undefined)
+    let chosen: Seat | undefined
+    for (const seat of this.#seats) {
+      if (!seat.isReady || seat.jobById.size >= seat.callsMax) continue
+      if (chosen === undefined || seat.jobById.size < chosen.jobById.size) chosen = seat
+    }
+    return chosen
   }
 
   #dispatch(): void {
@@ -142,14 +183,17 @@ export class WorkerPool {
       const seat = this.#freeSeat()
       if (seat?.worker === undefined) return
       this.#leaveLine(job)
-      seat.job = job
-      seat.worker.postMessage(job.request, [job.request.body.buffer])
+      seat.jobById.set(job.id, job)
+      const { id, request } = job
+      const { buffer } = request.body
+      const moved = buffer instanceof ArrayBuffer ? [buffer] : []
+      seat.worker.postMessage({ kind: 'invoke', id, request } satisfies ToWorker, moved)
     }
   }
 
   #startWorker(seat: Seat): void {
-    const { workerUrl, workerData } = this.#options
-    const worker = new Worker(workerUrl, { workerData })
+    const { workerUrl, workerDataOf } = this.#options
+    const worker = new Worker(workerUrl, { workerData: workerDataOf(seat.index) })
     seat.worker = worker
     worker.on('message', (message: FromWorker) => this.#receive(seat, message))
     worker.on('error', (error: Error) => (seat.lastWords = error.message))
@@ -160,10 +204,15 @@ export class WorkerPool {
     switch (message.kind) {
       case 'ready':
         seat.isReady = true
+        seat.callsMax = message.callsMax
         seat.lastWords = ''
         this.#wasReady = true
+        if (this.#isDraining) tell(seat, { kind: 'drain' })
         if (this.#seats.length < this.#options.workerCount) this.#addSeat()
         this.#options.log('info', 'model loaded', { signature: message.signature })
+        break
+      case 'note':
+        this.#options.log('info', message.event, message.fields)
         break
       case 'failed':
         seat.lastWords = message.message
@@ -171,8 +220,11 @@ export class WorkerPool {
         break
       case 'reply':
         seat.deathCount = 0
-        seat.job?.resolve(message.reply)
-        seat.job = undefined
+        seat.jobById.get(message.id)?.resolve(message.reply)
+        seat.jobById.delete(message.id)
+        break
+      case 'drained':
+        seat.isDrained = true
         break
     }
     this.#dispatch()
@@ -184,8 +236,10 @@ export class WorkerPool {
     seat.lastWords = reason
     seat.worker = undefined
     seat.isReady = false
-    seat.job?.reject(new Rejection(500, `The inference worker died of this invocation: ${reason}.`))
-    seat.job = undefined
+    for (const job of seat.jobById.values()) {
+      job.reject(new Rejection(500, `The inference worker died of this invocation: ${reason}.`))
+    }
+    seat.jobById.clear()
     const died = `the inference thread died while it loaded the model: ${reason}`
     this.#failStart(new StartFailure('bug', died))
     if (this.#isClosed) this.#resolveWhenQuiet()
@@ -219,6 +273,10 @@ export class WorkerPool {
       job.reject(new Rejection(503, `No model to invoke: ${unready}.`))
     }
   }
+}
+
+function tell({ worker }: Seat, message: ToWorker): void {
+  worker?.postMessage(message)
 }
 
 /** A body of its own memory, which can be given to another thread without a copy. */
