@@ -154,12 +154,8 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
     ownHosts: ownHosts(ground.config),
     unpackedBytesMax: ground.config.BERTH_MODEL_BYTES_MAX,
   })
-  const runtime = createRuntime(ground, plane.url, {
-    store,
-    modelData,
-    isDrained,
-    stopping: stopping.signal,
-  })
+  const world = { store, modelData, isDrained, stopping: stopping.signal }
+  const runtime = createRuntime(ground, plane.url, world)
   await runtime.start()
   link.onObservation(({ endpointName, instanceId, observed, detail }) => {
     const reason = `A gateway skips instance ${instanceId} for a second: its connections are refused.`
@@ -325,6 +321,7 @@ function gatewayArguments(config: Config, dataDir: string): readonly string[] {
     headersTimeoutMs: config.BERTH_HEADERS_TIMEOUT_MS,
     idleTimeoutMs: config.BERTH_IDLE_TIMEOUT_MS,
     orphanGraceMs: config.BERTH_ORPHAN_GRACE_SECONDS * 1000,
+    transport: config.BERTH_TRANSPORT,
   }
   return [
     programPath('gateway/main'),
@@ -340,6 +337,7 @@ function imagesOf(config: Config): ReturnType<typeof builtInImages> {
     nodePath: process.execPath,
     entryPath: programPath('modelserver/main'),
     idleExitSeconds: config.BERTH_ORPHAN_GRACE_SECONDS,
+    batching: config.BERTH_BATCHING,
   })
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ModelFiles } from '../onnx/find-model.ts'
@@ -70,7 +71,10 @@ function assertNoZipMap(path: string): void {
 }
 
 function place(savedFolder: string, folder: string, keepsPrepacked: boolean): PlacedWeights {
-  const placed = placeWeights({ savedFolder, folder, keepsPrepacked })
+  // Without a tensor large enough there is no file of weights.
+  const hasWeights = existsSync(join(savedFolder, WEIGHTS_NAME))
+  const none = { plainBytes: 0, prepackedBytes: 0 }
+  const placed = hasWeights ? placeWeights({ savedFolder, folder, keepsPrepacked }) : none
   if (placed.plainBytes >= MAPPED_BYTES_MIN) return placed
   throw new Refusal(`only ${placed.plainBytes} bytes of it are weights that can be mapped`)
 }
