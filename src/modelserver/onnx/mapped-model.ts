@@ -8,6 +8,9 @@ import { createTurn } from './turn.ts'
 import type { TurnMemory } from './turn.ts'
 import { TwoSpeedSession } from './two-speed-session.ts'
 
+// How often a session that could be faster asks whether it is time.
+const LOOK_INTERVAL_MS = 50
+
 /** The optimised form of a model, for all workers that load it. */
 export interface OptimisedForm {
   readonly directory: string
@@ -38,7 +41,7 @@ export async function loadMapped(
     const path = join(directory, MODEL_NAME)
     const first = await createSession(path, { isPrepacked: false })
     if (readManifest(directory)?.hasPrepacked !== true) return first
-    return new TwoSpeedSession({
+    const session = new TwoSpeedSession({
       first,
       createSecond: () => createSession(path, { isPrepacked: true }),
       turn,
@@ -48,6 +51,10 @@ export async function loadMapped(
         else note('batches became fast', { tookMs: change.tookMs })
       },
     })
+    const timer = setInterval(() => {
+      if (session.look()) clearInterval(timer)
+    }, LOOK_INTERVAL_MS).unref()
+    return session
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     note('optimised model not used', { directory, reason })

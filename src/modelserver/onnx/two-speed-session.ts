@@ -35,7 +35,7 @@ export class TwoSpeedSession implements Session {
   #lastUsedAtMs: number
   #batchCount = 0
   #outstandingCount = 0
-  #timer: NodeJS.Timeout | undefined
+  #isSettled = false
   #replaced: Session | undefined
 
   constructor(options: TwoSpeedOptions) {
@@ -43,7 +43,6 @@ export class TwoSpeedSession implements Session {
     this.#current = options.first
     this.signature = options.first.signature
     this.#lastUsedAtMs = options.nowMs()
-    this.#timer = setInterval(() => this.#look(), IDLE_MS).unref()
   }
 
   async run(inputs: readonly NamedTensor[]): Promise<readonly NamedTensor[]> {
@@ -60,18 +59,21 @@ export class TwoSpeedSession implements Session {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#isSettled = true
     await this.#current.close()
   }
 
-  #look(): void {
+  /** Begins the change if it is time; to be called every now and then. @returns whether there is nothing left to do. */
+  look(): boolean {
     const { turn, nowMs } = this.#options
+    if (this.#isSettled) return true
     const isIdle = this.#outstandingCount === 0 && nowMs() - this.#lastUsedAtMs >= IDLE_MS
-    if (!isIdle && this.#batchCount < BATCHES_MAX) return
+    if (!isIdle && this.#batchCount < BATCHES_MAX) return false
     const giveBack = takeTurn(turn, nowMs() / 1000)
-    if (giveBack === undefined) return
-    clearInterval(this.#timer)
+    if (giveBack === undefined) return false
+    this.#isSettled = true
     void this.#change().finally(giveBack)
+    return true
   }
 
   async #change(): Promise<void> {
