@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import { createHash, createHmac } from 'node:crypto'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import type { SecretLookup, SignedRequest, VerifyResult } from './auth-types.ts'
-import { canonicalQuery, canonicalUri, groupHeaders } from './sigv4-canonical.ts'
+import {
+  canonicalQuery,
+  canonicalUri,
+  groupHeaders,
+  hashCanonicalRequest,
+} from './sigv4-canonical.ts'
 import { SigningKeyCache } from './sigv4-keys.ts'
+import { parseSignedHeaders } from './sigv4-signed-headers.ts'
 import { matchesPayload, requiresBody, verifyRequest, type VerifyDeps } from './sigv4.ts'
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
@@ -335,6 +342,27 @@ describe('a request that is dated by Date alone', () => {
     assert.equal(
       kindOf(verifyRequest(withHeader(request, 'date', 'yesterday'), deps())),
       'malformed',
+    )
+  })
+})
+
+describe('blanks in signed headers', () => {
+  const blanks = fc.constantFrom(' ', '  ', '\t', '\u00a0', 'a', 'b', ';', '')
+  const value = fc.array(blanks, { maxLength: 8 }).map((parts) => parts.join(''))
+
+  it('count as one between words and as none around them', () => {
+    const hashOf = (text: string) => {
+      const signedHeaders = parseSignedHeaders('x-a')
+      assert.ok(signedHeaders !== undefined)
+      const parts = { method: 'GET', uri: '/', query: '', payloadHash: 'p' }
+      return hashCanonicalRequest({ ...parts, signedHeaders, headers: new Map([['x-a', text]]) })
+    }
+    fc.assert(
+      fc.property(value, (text) => {
+        const tidy = text.trim().replace(/\s+/g, ' ')
+        const canonical = Buffer.from(`GET\n/\n\nx-a:${tidy}\n\nx-a\np`, 'latin1')
+        assert.equal(hashOf(text), createHash('sha256').update(canonical).digest('hex'))
+      }),
     )
   })
 })
