@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { type Address, addressOfUrl } from './harness/address.ts'
 import { BenchBerth, makeDataDir, packageRoot } from './harness/berth.ts'
+import { plainInvocations, signInvocations } from './harness/invocations.ts'
 import { type LoadResult, openRequestFile, runLoad } from './harness/load.ts'
 import { formatCount, formatMs, type Section, type Table } from './harness/report.ts'
-import { encodeRequests, type PlainRequest, signRequests } from './harness/requests.ts'
+import { encodeRequests } from './harness/requests.ts'
 import { type Case, runRounds } from './harness/rounds.ts'
-import { encodeInstances, makeRows, ROW_COUNT } from './harness/rows.ts'
+import { ROW_COUNT } from './harness/rows.ts'
 import type { BenchOptions } from './harness/scale.ts'
 import { median, range } from './harness/stats.ts'
 import { hasWrk, runWrk } from './harness/wrk.ts'
@@ -99,22 +100,11 @@ async function assertSameAnswers(ways: Ways): Promise<void> {
 }
 
 function directRequests(address: Address): Buffer[] {
-  return encodeRequests(address, plainRequests('/invocations'))
+  return encodeRequests(address, plainInvocations('/invocations'))
 }
 
-function berthRequests({ environment, running }: BenchBerth): Promise<Buffer[]> {
-  return signRequests(addressOfUrl(running.url), plainRequests(`/endpoints/${NAME}/invocations`), {
-    accessKeyId: environment.AWS_ACCESS_KEY_ID,
-    secretAccessKey: environment.AWS_SECRET_ACCESS_KEY,
-    region: environment.AWS_REGION,
-    service: 'sagemaker',
-  })
-}
-
-/** One row of 64 numbers each, all rows different; the same list on every run. */
-function plainRequests(path: string): PlainRequest[] {
-  const headers = { 'content-type': 'application/json', accept: 'application/json' }
-  return makeRows().map((row) => ({ method: 'POST', path, headers, body: encodeInstances(row) }))
+function berthRequests(berth: BenchBerth): Promise<Buffer[]> {
+  return signInvocations(berth, NAME)
 }
 
 /** The difference round by round: neighbours in time are compared, then the middle one is told. */

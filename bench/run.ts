@@ -1,19 +1,29 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureGatewayHop } from './gateway-hop.ts'
+import { measureGatewayMemory } from './gateway-memory.ts'
+import { measureGatewayModes } from './gateway-modes.ts'
 import { measureGatewayOverhead } from './gateway-overhead.ts'
 import { packageRoot } from './harness/berth.ts'
 import { readProvenance } from './harness/machine.ts'
 import { renderReport, type Section } from './harness/report.ts'
 import { type BenchOptions, FULL, SMOKE } from './harness/scale.ts'
 import { measureOverload } from './overload.ts'
+import { measureMidSize } from './mid-size.ts'
 import { measurePlatform } from './platform.ts'
+import { measureSigV4 } from './sigv4.ts'
 import { measureStoreAtSize } from './store-at-size.ts'
 
 const BENCHES = {
   platform: measurePlatform,
   gateway: measureGatewayOverhead,
+  hop: measureGatewayHop,
+  modes: measureGatewayModes,
+  sigv4: measureSigV4,
+  'mid-size': measureMidSize,
   overload: measureOverload,
+  memory: measureGatewayMemory,
   store: measureStoreAtSize,
 } as const satisfies Record<string, (options: BenchOptions) => Promise<Section>>
 
@@ -23,7 +33,7 @@ const USAGE = `Usage: npm run bench [-- options]
   --smoke       a few seconds each, to see that everything works. Prints, writes no file
   --help        this text
 
-Without options everything is measured in full and bench/RESULTS.md is written (about ten minutes).`
+Without options everything is measured in full and bench/RESULTS.md is written (about half an hour).`
 
 const { values } = parseArgs({
   options: {

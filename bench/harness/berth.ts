@@ -130,6 +130,15 @@ export class BenchBerth implements AsyncDisposable {
     return { kind: 'socket', path: join(run, path) }
   }
 
+  /** The socket on which the first worker of the only instance takes frames. */
+  async findWorkerSocket(): Promise<string> {
+    const run = join(this.#dataDir, 'run', 'instances')
+    const names = await readdir(run, { recursive: true })
+    const name = names.find((each) => each.endsWith('.w0'))
+    if (name === undefined) throw new Error(`No worker has a socket in ${run}.`)
+    return join(run, name)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#s3.destroy()
     this.sagemaker.destroy()

@@ -7,6 +7,9 @@ export interface Scale {
   readonly repeatCount: number
   /** Models, configs and endpoints in the store. */
   readonly registeredCount: number
+  /** Requests and connections after which the gateway's memory is looked at. */
+  readonly memoryRequestCount: number
+  readonly memoryConnectionCount: number
 }
 
 export const FULL: Scale = {
@@ -15,6 +18,8 @@ export const FULL: Scale = {
   measuredMs: 4_000,
   repeatCount: 7,
   registeredCount: 10_000,
+  memoryRequestCount: 1_000_000,
+  memoryConnectionCount: 10_000,
 }
 
 /** Shows that the bench works; its numbers are not worth writing down. */
@@ -24,6 +29,8 @@ export const SMOKE: Scale = {
   measuredMs: 500,
   repeatCount: 1,
   registeredCount: 300,
+  memoryRequestCount: 5_000,
+  memoryConnectionCount: 1_000,
 }
 
 /** What every bench is given. */

@@ -1,8 +1,7 @@
-import { addressOfUrl } from '../harness/address.ts'
 import { BenchBerth, makeDataDir } from '../harness/berth.ts'
+import { signInvocations } from '../harness/invocations.ts'
 import { ProcessTree } from '../harness/process-tree.ts'
-import { type PlainRequest, signRequests } from '../harness/requests.ts'
-import { encodeInstances, makeRows, ROW_COUNT } from '../harness/rows.ts'
+import { ROW_COUNT } from '../harness/rows.ts'
 import type { BerthBuild } from './berth-build.ts'
 import type { BenchModel, Contestant, RunningServer } from './contestant.ts'
 
@@ -30,23 +29,8 @@ async function startBerth(root: string, model: BenchModel): Promise<RunningServe
   return {
     url,
     tree,
-    prepareRequests: () => signRequests(addressOfUrl(url), plainRequests(), signingOf(berth)),
+    prepareRequests: () => signInvocations(berth, NAME),
     describeFailure: () => Promise.resolve('See the log of `berth up`.'),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
-}
-
-function plainRequests(): PlainRequest[] {
-  const headers = { 'content-type': 'application/json', accept: 'application/json' }
-  const path = `/endpoints/${NAME}/invocations`
-  return makeRows().map((row) => ({ method: 'POST', path, headers, body: encodeInstances(row) }))
-}
-
-function signingOf({ environment }: BenchBerth) {
-  return {
-    accessKeyId: environment.AWS_ACCESS_KEY_ID,
-    secretAccessKey: environment.AWS_SECRET_ACCESS_KEY,
-    region: environment.AWS_REGION,
-    service: 'sagemaker',
   }
 }

@@ -1,0 +1,106 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Address, addressOfUrl, connectOptions } from './harness/address.ts'
+import { BenchBerth, makeDataDir, packageRoot } from './harness/berth.ts'
+import { signInvocations } from './harness/invocations.ts'
+import { openRequestFile, runLoad } from './harness/load.ts'
+import { readMemory } from './harness/memory.ts'
+import { formatCount, formatMib, type Section } from './harness/report.ts'
+import { ResponseReader } from './harness/response-reader.ts'
+import type { BenchOptions } from './harness/scale.ts'
+
+const NAME = 'mlp'
+const MODEL = join(packageRoot, 'bench', 'models', 'mlp-64-256-10.onnx')
+const LOAD_CONNECTIONS = 64
+/** Signatures are good for minutes: the load comes in pieces, each signed anew. */
+const PIECE_MS = 30_000
+const OPEN_AT_ONCE = 1_000
+/** Asked at the same time of those that are open. */
+const ASKED_AT_ONCE = 16
+/** Longer than the gateway's own clocks and the collector need to come to rest. */
+const SETTLE_MS = 5_000
+
+/** What the gateway's process holds after very many requests and connections; it must not grow with either. */
+export async function measureGatewayMemory({ scale, show }: BenchOptions): Promise<Section> {
+  await using dataDir = await makeDataDir()
+  await using berth = await BenchBerth.start(dataDir.path)
+  await berth.registerModel(NAME, MODEL)
+  await berth.createEndpoint(NAME)
+  const rows: string[][] = []
+  let warmBytes: number | undefined
+  const record = async (what: string) => {
+    await sleep(SETTLE_MS)
+    const { gateways } = await berth.describePlatform()
+    const { residentBytes } = readMemory(gateways.map(({ pid }) => pid))
+    const change = warmBytes === undefined ? 0 : residentBytes / warmBytes - 1
+    const text = `${change < 0 ? '−' : '+'}${Math.abs(100 * change).toFixed(1)} %`
+    rows.push([what, formatMib(residentBytes), warmBytes === undefined ? '–' : text])
+    show(`${what}: ${formatMib(residentBytes)}`)
+    return residentBytes
+  }
+  await record('started')
+  const warmCount = await sendRequests(berth, scale.memoryRequestCount / 10)
+  warmBytes = await record(`${formatCount(warmCount)} requests (warm)`)
+  const count = await sendRequests(berth, scale.memoryRequestCount)
+  await record(`${formatCount(count)} more requests`)
+  const connectionCount = await comeAndGo(berth, scale.memoryConnectionCount)
+  await record(`${formatCount(connectionCount)} connections that came and went`)
+  return {
+    title: 'Gateway: memory after a long day',
+    text: `Resident memory of the gateway's process, ${SETTLE_MS / 1000} s after each step; ${LOAD_CONNECTIONS} connections for the requests, ${formatCount(OPEN_AT_ONCE)} at a time for those that come and go, one request on each. Target: flat within 10 % of the warm gateway.`,
+    tables: [{ columns: ['After', 'RSS', 'against warm'], rows }],
+  }
+}
+
+/** @returns how many were sent: at least as many as wanted. */
+async function sendRequests(berth: BenchBerth, wanted: number): Promise<number> {
+  let count = 0
+  while (count < wanted) {
+    using file = openRequestFile(await signInvocations(berth, NAME))
+    const result = await runLoad({
+      address: addressOfUrl(berth.running.url),
+      requestsPath: file.path,
+      connectionCount: LOAD_CONNECTIONS,
+      stopAfter: { kind: 'duration', warmMs: 0, measuredMs: Math.min(PIECE_MS, wanted / 10) },
+    })
+    count += result.requestCount
+  }
+  return count
+}
+
+/** Opens connections by the thousand, asks once on each, closes them, until as many as wanted have come and gone. */
+async function comeAndGo(berth: BenchBerth, wanted: number): Promise<number> {
+  const address = addressOfUrl(berth.running.url)
+  let count = 0
+  while (count < wanted) {
+    const requests = await signInvocations(berth, NAME)
+    const sockets = await Promise.all(Array.from({ length: OPEN_AT_ONCE }, () => open(address)))
+    for (let first = 0; first < sockets.length; first += ASKED_AT_ONCE) {
+      const some = sockets.slice(first, first + ASKED_AT_ONCE)
+      await Promise.all(some.map((socket, k) => askOn(socket, requests[k] ?? Buffer.alloc(0))))
+    }
+    for (const socket of sockets) socket.destroy()
+    count += sockets.length
+  }
+  return count
+}
+
+async function open(address: Address): Promise<Socket> {
+  const socket = connect(connectOptions(address))
+  await once(socket, 'connect')
+  return socket
+}
+
+async function askOn(socket: Socket, request: Buffer): Promise<void> {
+  const reader = new ResponseReader()
+  socket.write(request)
+  while (true) {
+    const [bytes] = (await once(socket, 'data')) as [Buffer]
+    const response = reader.read(bytes)
+    if (response === undefined) continue
+    if (response.status === 200) return
+    throw new Error(`The gateway answered ${response.status}.`)
+  }
+}
