@@ -224,6 +224,18 @@ export const OPTIONS = {
     unit: 's',
     doc: 'How long gateways and built-in instances outlive a control process that is gone; 0 is for ever.',
   },
+  BERTH_TRANSPORT: {
+    kind: 'choice',
+    default: 'frames',
+    choices: ['frames', 'http'],
+    doc: 'How gateways speak to built-in model servers; other containers always get HTTP.',
+  },
+  BERTH_BATCHING: {
+    kind: 'choice',
+    default: 'on',
+    choices: ['on', 'off'],
+    doc: 'Whether invocations that wait for one worker may share a run of the model, where its rows are independent.',
+  },
   BERTH_S3_DOMAIN: {
     kind: 'text',
     default: 'localhost',

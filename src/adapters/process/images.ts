@@ -16,9 +16,22 @@ export interface ImageProgram {
   readonly argumentsOf: (launch: Launch) => readonly string[]
   /** Whether it takes {@link Launch.optimisedDirectory}. */
   readonly isServedOptimised?: boolean
+  /** How a process of the warm pool becomes it; absent when none can. */
+  readonly pooled?: PooledProgram
   /** Exit codes by which the program says that starting it again cannot help. */
   readonly permanentExitCodes: readonly number[]
 }
+
+/** What a process of the warm pool is told, and when it can be told. */
+export interface PooledProgram {
+  /** Whether the container's environment means the same to a process that has begun already. */
+  readonly accepts: (environment: Readonly<Record<string, string>>) => boolean
+  readonly argumentsOf: (launch: Launch) => readonly string[]
+}
+
+// What only the model server itself reads, when it is told what to become. Everything else (NODE_OPTIONS, LD_PRELOAD,
+// TZ, OMP_NUM_THREADS) may have been read when the process began.
+const LATE_VARIABLE = /^SAGEMAKER_/
 
 // Bad options, model missing, invalid or unsupported, labels invalid. The model server documents its codes in
 // modelserver/start-failure.ts; its 1 (a bug) and 25 (cannot listen) may pass with another try.
@@ -35,6 +48,8 @@ export interface ModelServerProgram {
   readonly entryPath: string
   /** The server exits by itself when it was neither pinged nor invoked for so long; 0 never. */
   readonly idleExitSeconds: number
+  /** `on` or `off`: whether invocations that wait may share a run. */
+  readonly batching: string
 }
 
 /** Maps `berth/onnx` and `berth/echo`, with or without a tag, to the model server. */
@@ -44,21 +59,36 @@ export function builtInImages(
   return (image) => {
     const name = BUILT_IN_IMAGES.find((known) => image === known || image.startsWith(`${known}:`))
     if (name === undefined) return undefined
-    return {
-      command: server.nodePath,
-      isServedOptimised: name === 'berth/onnx',
-      permanentExitCodes: MODEL_SERVER_PERMANENT_EXIT_CODES,
-      argumentsOf: ({ modelDirectory, optimisedDirectory, socketPath, workerCount }) => [
-        server.entryPath,
+    const argumentsOf: PooledProgram['argumentsOf'] = (launch) => {
+      const { modelDirectory, optimisedDirectory, socketPath, workerCount } = launch
+      return [
         `--image=${name}`,
         `--model-directory=${modelDirectory}`,
         `--socket=${socketPath}`,
         `--workers=${workerCount}`,
         `--idle-exit-seconds=${server.idleExitSeconds}`,
+        `--batching=${server.batching}`,
         ...(optimisedDirectory === undefined
           ? []
           : [`--optimised-directory=${optimisedDirectory}`]),
-      ],
+      ]
+    }
+    return {
+      command: server.nodePath,
+      isServedOptimised: name === 'berth/onnx',
+      permanentExitCodes: MODEL_SERVER_PERMANENT_EXIT_CODES,
+      argumentsOf: (launch) => [server.entryPath, ...argumentsOf(launch)],
+      // What the pool has ready is ONNX Runtime.
+      ...(name === 'berth/onnx' && { pooled: { accepts: canBeToldLate, argumentsOf } }),
     }
   }
+}
+
+/** A model server that waits to become an instance of `berth/onnx`. */
+export function warmModelServer({ nodePath, entryPath }: ModelServerProgram) {
+  return { command: nodePath, arguments: [entryPath, '--pooled'] }
+}
+
+function canBeToldLate(environment: Readonly<Record<string, string>>): boolean {
+  return Object.keys(environment).every((name) => LATE_VARIABLE.test(name))
 }
