@@ -9,12 +9,13 @@ import { shapeOf, workerCountOf } from '../../domain/instance-type.ts'
 import { findProcess, isRunning } from '../../platform/process-identity.ts'
 import { StartError, describeExit, modelDataFailure } from './failure.ts'
 import type { InstanceFailure, ProcessExit } from './failure.ts'
-import type { ImageProgram } from './images.ts'
+import type { ImageProgram, Launch } from './images.ts'
 import { launchProcess } from './launch.ts'
 import type { InstanceWorld } from './instance-world.ts'
 import { runProber } from './prober.ts'
 import type { ProbeOptions } from './prober.ts'
 import type { InstanceView, Phase } from './plan.ts'
+import type { PoolMember } from './pool-member.ts'
 import { findMarkedProcesses, isGroupEmpty, signalGroup, signalProcess } from './process-table.ts'
 import type { InstanceRecord } from './records.ts'
 import type { PreparedModelData } from './settings.ts'
@@ -40,14 +41,18 @@ export class Instance {
   readonly #life = new AbortController()
   #record: InstanceRecord
   #child: ChildProcess | undefined
+  /** Kept for this instance until it becomes it. */
+  #pooled: PoolMember | undefined
   #endedAtMs: number | undefined
   #isGroupEmpty = false
   /** Set by `close`: whatever the process does from now on is the next control's business. */
   #isAbandoned = false
 
-  constructor(record: InstanceRecord, world: InstanceWorld) {
+  /** @param pooled a waiting process with this instance's id, if there is one. */
+  constructor(record: InstanceRecord, world: InstanceWorld, pooled?: PoolMember) {
     this.#record = record
     this.#world = world
+    this.#pooled = pooled
   }
 
   get record(): InstanceRecord {
@@ -155,6 +160,7 @@ export class Instance {
   abandon(): void {
     this.#isAbandoned = true
     this.#life.abort()
+    this.#pooled?.discard()
   }
 
   async #boot(): Promise<void> {
@@ -165,7 +171,7 @@ export class Instance {
     )
     const optimisedDirectory = await this.#optimise(program, modelData)
     this.#life.signal.throwIfAborted()
-    this.#launch(program, { modelDirectory: modelData?.directory, optimisedDirectory })
+    await this.#launch(program, { modelDirectory: modelData?.directory, optimisedDirectory })
   }
 
   #findProgram(): ImageProgram {
@@ -215,8 +221,9 @@ export class Instance {
     return outcome.kind === 'optimised' ? outcome.directory : undefined
   }
 
-  #launch(program: ImageProgram, { modelDirectory, optimisedDirectory }: LaunchFolders): void {
+  async #launch(program: ImageProgram, folders: LaunchFolders): Promise<void> {
     const { instanceId, spec, socketPath } = this.#record
+    const { modelDirectory, optimisedDirectory } = folders
     const [container] = spec.containers
     const folder = this.#world.records.instanceFolder(instanceId)
     const emptyFolder = join(folder, 'model')
@@ -224,28 +231,65 @@ export class Instance {
     // The intent is on disk before the process exists: one that is found later always has a record.
     this.#enter('starting', undefined)
     this.#world.records.saveInstance(this.#record)
-    const child = launchProcess({
-      command: program.command,
-      arguments: program.argumentsOf({
-        image: container?.image ?? '',
-        modelDirectory: modelDirectory ?? emptyFolder,
-        optimisedDirectory,
-        socketPath,
-        workerCount: this.#workerCount(),
-      }),
-      folder,
-      logFd: this.#world.logs.open(spec, instanceId),
-      environment: { ...this.#world.environment, ...container?.environment },
-      installationId: this.#world.installationId,
-      instanceId,
-      openFilesMax: this.#world.limits.openFilesMax,
-    })
+    const launch: Launch = {
+      image: container?.image ?? '',
+      modelDirectory: modelDirectory ?? emptyFolder,
+      optimisedDirectory,
+      socketPath,
+      workerCount: this.#workerCount(),
+    }
+    const child = (await this.#assignPooled(program, launch)) ?? this.#spawn(program, launch)
     this.#watchChild(child, program)
     if (child.pid === undefined) return
     const process = findProcess(child.pid) ?? { pid: child.pid, startToken: '' }
     this.#update({ process })
     this.#world.onStarted(this.#record)
     this.#startPinging(startingHealth(this.#record.phaseSinceMs, spec.startupHealthTimeoutMs))
+  }
+
+  #spawn(program: ImageProgram, launch: Launch): ChildProcess {
+    const { instanceId, spec } = this.#record
+    return launchProcess({
+      command: program.command,
+      arguments: program.argumentsOf(launch),
+      folder: this.#world.records.instanceFolder(instanceId),
+      logFd: this.#world.logs.open(spec, instanceId),
+      environment: { ...this.#world.environment, ...spec.containers[0]?.environment },
+      installationId: this.#world.installationId,
+      instanceId,
+      openFilesMax: this.#world.limits.openFilesMax,
+    })
+  }
+
+  /** @returns undefined when a process must be started afresh: whatever is in doubt, that works. */
+  async #assignPooled(program: ImageProgram, launch: Launch): Promise<ChildProcess | undefined> {
+    const pooled = this.#pooled
+    this.#pooled = undefined
+    if (pooled === undefined) return undefined
+    const environment = this.#record.spec.containers[0]?.environment ?? {}
+    const canBecome = program.pooled?.accepts(environment) === true
+    if (!canBecome || !this.#adoptLog(pooled)) {
+      pooled.discard()
+      return undefined
+    }
+    const child = await pooled.assign({
+      arguments: program.pooled?.argumentsOf(launch) ?? [],
+      environment,
+    })
+    // Ended meanwhile: nobody knows of the process, so nobody else would stop it.
+    if (this.#life.signal.aborted) child?.kill('SIGKILL')
+    this.#life.signal.throwIfAborted()
+    return child
+  }
+
+  #adoptLog({ logPath }: PoolMember): boolean {
+    const { spec, instanceId } = this.#record
+    try {
+      this.#world.logs.adoptPooled(logPath, spec, instanceId)
+      return true
+    } catch {
+      return false
+    }
   }
 
   #workerCount(): number {
@@ -317,6 +361,7 @@ export class Instance {
 
   #end({ isGroupEmpty: isEmpty }: { readonly isGroupEmpty: boolean }): void {
     this.#life.abort()
+    this.#pooled?.discard()
     this.#endedAtMs ??= this.#world.clock.nowMs()
     this.#isGroupEmpty = isEmpty
   }

@@ -14,6 +14,8 @@ export interface ProcessLaunch {
   readonly installationId: string
   readonly instanceId: string
   readonly openFilesMax: number
+  /** Whether it is given a message channel from this process. @defaultValue false */
+  readonly hasChannel?: boolean
 }
 
 // The shell becomes the program, so the pid stays. No core files: one of a gigabyte process would fill the disk. A raised
@@ -28,7 +30,7 @@ exec "$@"`
 /**
  * Starts a container's process in a session and process group of its own, logging straight to its file.
  *
- * It outlives this process: nothing of it is a pipe to us.
+ * It outlives this process: nothing of it is a pipe to us, unless it asked for a channel.
  */
 export function launchProcess(launch: ProcessLaunch): ChildProcess {
   const { instanceId, installationId, logFd } = launch
@@ -46,7 +48,7 @@ export function launchProcess(launch: ProcessLaunch): ChildProcess {
       {
         cwd: launch.folder,
         detached: true,
-        stdio: ['ignore', logFd, logFd],
+        stdio: ['ignore', logFd, logFd, ...(launch.hasChannel === true ? (['ipc'] as const) : [])],
         env: {
           // glibc gives freed memory back sooner: many small servers share the machine.
           MALLOC_TRIM_THRESHOLD_: '65536',

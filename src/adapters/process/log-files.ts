@@ -33,6 +33,8 @@ export interface LogBounds {
   readonly goneLogAgeMsMax: number
 }
 
+// No endpoint has such a name.
+const POOL_FOLDER = '.pool'
 const FILE_NAME = /^([0-9a-f]{20})\.log(?:\.(\d+))?$/
 const TAIL_BYTES_MAX = 256 * 1024
 const LAST_TEXT_BYTES_MAX = 8 * 1024
@@ -57,6 +59,24 @@ export class LogFiles {
     const folder = join(this.#folder, spec.endpointName, spec.variantName)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     return openSync(join(folder, `${instanceId}.log`), 'a', 0o600)
+  }
+
+  /** Opens a log for a process that waits to become the instance; the caller closes the descriptor. */
+  openPooled(instanceId: string): { readonly fd: number; readonly path: string } {
+    const folder = join(this.#folder, POOL_FOLDER)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const path = join(folder, `${instanceId}.log`)
+    return { fd: openSync(path, 'a', 0o600), path }
+  }
+
+  /**
+   * Makes a waiting process's log that of the instance which it becomes, as its first lines. The file is moved and stays
+   * open: a process cannot point its output, that of native code included, to another one later.
+   */
+  adoptPooled(path: string, spec: FleetSpec, instanceId: string): void {
+    const folder = join(this.#folder, spec.endpointName, spec.variantName)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    renameSync(path, join(folder, `${instanceId}.log`))
   }
 
   /** The last lines one instance logged. */

@@ -59,6 +59,13 @@ export class Records {
     }
   }
 
+  /** Where a process that waits to become the instance begins; without a record it is nobody's. */
+  prepareInstanceFolder(instanceId: string): string {
+    const folder = this.instanceFolder(instanceId)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    return folder
+  }
+
   saveInstance(record: InstanceRecord): void {
     const folder = this.instanceFolder(record.instanceId)
     mkdirSync(folder, { recursive: true, mode: 0o700 })

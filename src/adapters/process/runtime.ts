@@ -15,6 +15,7 @@ import { LogFiles } from './log-files.ts'
 import { killOrphans } from './orphans.ts'
 import { planFleet } from './plan.ts'
 import type { Action, Phase } from './plan.ts'
+import type { PoolMember } from './pool-member.ts'
 import { findMarkedProcesses } from './process-table.ts'
 import { readLogs } from './read-logs.ts'
 import { Records } from './records.ts'
@@ -22,6 +23,8 @@ import type { InstanceRecord } from './records.ts'
 import { PROCESS_LIMITS, thisMachine } from './settings.ts'
 import type { ProcessLimits, ProcessRuntimeOptions } from './settings.ts'
 import { Turnstile } from './turnstile.ts'
+import { WarmPool } from './warm-pool.ts'
+import type { ObservedPoolMember, WarmPoolWorld } from './warm-pool.ts'
 
 const RESYNC_INTERVAL_MS = 30_000
 /** A killed process that is still there then hangs in the kernel; waiting longer would not end it. */
@@ -49,6 +52,7 @@ export class ProcessRuntime implements FleetRuntime {
   readonly #fleetsById = new Map<string, Fleet>()
   readonly #listeners = new Set<(endpointName: string) => void>()
   readonly #closing = new AbortController()
+  readonly #warmPool: WarmPool | undefined
   #upkeep: Promise<void> | undefined
   #isStopping = false
 
@@ -60,6 +64,8 @@ export class ProcessRuntime implements FleetRuntime {
     this.#logs = new LogFiles(paths.logs, this.#limits)
     this.#journal = new Journal(clock, options.recordEvent)
     this.#world = this.#createWorld(options)
+    const { warmPool } = options
+    if (warmPool !== undefined) this.#warmPool = new WarmPool(warmPool, this.#poolWorld())
     this.#queue = new WorkQueue({
       name: 'fleet',
       reconcile: (fleetId) => this.#reconcile(fleetId),
@@ -82,6 +88,8 @@ export class ProcessRuntime implements FleetRuntime {
     for (const instanceId of goneIds) this.#records.removeInstance(instanceId)
     this.#adopt(alive)
     this.#queue.start()
+    // After the look for orphans, which its processes would be.
+    this.#warmPool?.start()
     this.#upkeep = this.#runUpkeep(this.#closing.signal)
   }
 
@@ -115,6 +123,11 @@ export class ProcessRuntime implements FleetRuntime {
     return new Set(hashes.filter((hash) => hash !== undefined))
   }
 
+  /** Processes that wait to become instances. */
+  observeWarmPool(): readonly ObservedPoolMember[] {
+    return this.#warmPool?.observe() ?? []
+  }
+
   onChange(listener: (endpointName: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -131,6 +144,7 @@ export class ProcessRuntime implements FleetRuntime {
    */
   async stopAll(signal: AbortSignal): Promise<void> {
     this.#isStopping = true
+    this.#warmPool?.close()
     for (const fleetId of this.#fleetsById.keys()) this.#queue.add(fleetId)
     const { clock, log } = this.#options
     const never = new AbortController().signal
@@ -149,6 +163,7 @@ export class ProcessRuntime implements FleetRuntime {
 
   /** Stops watching. The instances live on, for the next control to adopt. */
   async close(): Promise<void> {
+    this.#warmPool?.close()
     for (const instance of this.#instances()) instance.abandon()
     this.#closing.abort()
     await this.#queue.stop()
@@ -218,7 +233,8 @@ export class ProcessRuntime implements FleetRuntime {
   #startInstance(fleet: Fleet, ordinal: number): void {
     const { clock, capacity = 'over-commit' } = this.#options
     const nowMs = clock.nowMs()
-    const instanceId = this.#newInstanceId(nowMs)
+    const pooled = this.#takePooled(fleet.spec)
+    const instanceId = pooled?.instanceId ?? this.#newInstanceId(nowMs)
     const running = this.#instances().map(({ record }) => record.spec)
     const instance = new Instance(
       {
@@ -232,6 +248,7 @@ export class ProcessRuntime implements FleetRuntime {
         socketPath: `${this.#records.instanceFolder(instanceId)}/0.sock`,
       },
       this.#world,
+      pooled,
     )
     fleet.instancesById.set(instanceId, instance)
     const shortage =
@@ -246,6 +263,14 @@ export class ProcessRuntime implements FleetRuntime {
     if (shortage === undefined) instance.start()
     else instance.refuse({ cause: 'capacity', reason: shortage, permanent: false, exit: undefined })
     this.#notify(fleet.spec.endpointName)
+  }
+
+  #takePooled({ containers }: FleetSpec): PoolMember | undefined {
+    const [container] = containers
+    if (container === undefined) return undefined
+    const program = this.#options.images(container.image)
+    const isEligible = program?.pooled?.accepts(container.environment) === true
+    return isEligible ? this.#warmPool?.take() : undefined
   }
 
   #adopt(records: readonly InstanceRecord[]): void {
@@ -353,6 +378,14 @@ export class ProcessRuntime implements FleetRuntime {
       onFailure: (record, failure, phaseBefore) => this.#onFailure(record, failure, phaseBefore),
       onChange: ({ spec }) => this.#look(spec),
     }
+  }
+
+  #poolWorld(): WarmPoolWorld {
+    const { installationId, records, logs, clock, log, environment, limits } = this.#world
+    const newInstanceId = (): string => this.#newInstanceId(clock.nowMs())
+    const { openFilesMax } = limits
+    const kept = { installationId, records, logs, clock, log }
+    return { ...kept, environment, openFilesMax, newInstanceId }
   }
 
   #instances(): readonly Instance[] {

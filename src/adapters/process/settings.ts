@@ -10,6 +10,7 @@ import type { DataPaths } from '../../platform/data-paths.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { ImageProgram } from './images.ts'
+import type { WarmPoolOptions } from './warm-pool.ts'
 
 /** Unpacked model data on this machine, shared read-only by all that asked for the same content. */
 export interface PreparedModelData {
@@ -125,6 +126,8 @@ export interface ProcessRuntimeOptions {
   readonly machine?: InstanceShape
   /** Sizes of the operator's own instance types. */
   readonly instanceShapes?: Readonly<Record<string, InstanceShape>>
+  /** @defaultValue no warm pool */
+  readonly warmPool?: WarmPoolOptions
   readonly limits?: Partial<ProcessLimits>
 }
 
