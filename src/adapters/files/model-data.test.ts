@@ -333,6 +333,26 @@ test('a new version of the object is new content; the old folder stays until it 
   assert.deepEqual(names.sort(), ['.incoming', second.contentHash, `${second.contentHash}.json`])
 })
 
+test('what was made of a model stays as long as the model does', async () => {
+  const { cache, put, models, reopen, advance } = await given()
+  await put('m.tar.gz', good)
+  const { contentHash } = await prepare(cache, archive('m.tar.gz'))
+  const ofModel = [`${contentHash}.optimised-1`, `${contentHash}.optimised-1.suspect`]
+  const ofNobody = `${'f'.repeat(64)}.optimised-1`
+  for (const name of [...ofModel, ofNobody]) await mkdir(join(models, name))
+  await writeFile(join(models, `${contentHash}.optimised-2.json`), '{}')
+  await chmod(join(models, ofModel[0] ?? ''), 0o555)
+
+  const reopened = reopen()
+  await prepare(reopened, archive('m.tar.gz'))
+  const kept = [contentHash, `${contentHash}.json`, ...ofModel, `${contentHash}.optimised-2.json`]
+  assert.deepEqual((await readdir(models)).sort(), ['.incoming', ...kept.sort()])
+
+  advance(11 * 60_000)
+  assert.deepEqual(await reopened.removeUnused(new Set()), [contentHash])
+  assert.deepEqual(await readdir(models), ['.incoming'])
+})
+
 test('after a restart the folder is used again and leftovers are gone', async () => {
   const { cache, put, models, reopen } = await given()
   await put('m.tar.gz', good)
