@@ -19,7 +19,11 @@ const MODES = [
   { name: 'default', environment: {} },
   { name: 'without the strict head reader', environment: { BERTH_FRONT: 'node' } },
   { name: 'without frames', environment: { BERTH_TRANSPORT: 'http' } },
-  { name: 'without both', environment: { BERTH_FRONT: 'node', BERTH_TRANSPORT: 'http' } },
+  { name: 'without batching', environment: { BERTH_BATCHING: 'off' } },
+  {
+    name: 'without any of them',
+    environment: { BERTH_FRONT: 'node', BERTH_TRANSPORT: 'http', BERTH_BATCHING: 'off' },
+  },
 ] as const
 
 type Sample = Pick<LoadResult, 'perSecond' | 'p50Us' | 'p99Us'>

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { addressOfUrl } from '../harness/address.ts'
 import { ask, bodyOf } from '../harness/ask.ts'
 import { openRequestFile } from '../harness/load.ts'
-import { type ProcessTree, readMachineCpuMs } from '../harness/process-tree.ts'
+import { readMachineCpuMs } from '../harness/process-tree.ts'
 import { type PinnedWrkSpec, runPinnedWrk } from '../harness/wrk.ts'
 import type { BenchModel, RunningServer } from './contestant.ts'
 
@@ -59,18 +59,16 @@ export async function measureLoad(server: RunningServer, options: LoadOptions): 
     cpu: options.wrkCpu,
   }
   await runPinnedWrk({ ...spec, seconds: WARM_SECONDS })
-  const before = readUsage(server.tree)
+  const usage = new ForeignUsage(() => server.tree.readCpuMs())
   const result = await runPinnedWrk(spec)
-  const after = readUsage(server.tree)
-  const foreignMs = after.foreignMs - before.foreignMs
-  const wallMs = (after.atMs - before.atMs) * availableParallelism()
+  const foreignShare = usage.readShare()
   const goodShare = 1 - result.failedCount / Math.max(1, result.requestCount)
   return {
     perSecond: result.perSecond * goodShare,
     p50Us: result.p50Us,
     p99Us: result.p99Us,
     failedCount: result.failedCount,
-    foreignShare: Math.max(0, foreignMs / wallMs),
+    foreignShare,
   }
 }
 
@@ -116,7 +114,25 @@ function isNear(expected: number, actual: number | undefined): boolean {
   )
 }
 
-function readUsage(tree: ProcessTree) {
-  const { busyMs, childrenMs } = readMachineCpuMs()
-  return { atMs: performance.now(), foreignMs: busyMs - childrenMs - tree.readCpuMs() }
+/** What others take of the machine while something of ours is measured, from its making on. */
+export class ForeignUsage {
+  readonly #readOwnMs: () => number
+  readonly #startMs = performance.now()
+  readonly #foreignStartMs: number
+
+  /** @param readOwnMs processor time so far of what is measured, beyond finished children of this process. */
+  constructor(readOwnMs: () => number) {
+    this.#readOwnMs = readOwnMs
+    this.#foreignStartMs = this.#readForeignMs()
+  }
+
+  readShare(): number {
+    const wallMs = (performance.now() - this.#startMs) * availableParallelism()
+    return Math.max(0, (this.#readForeignMs() - this.#foreignStartMs) / wallMs)
+  }
+
+  #readForeignMs(): number {
+    const { busyMs, childrenMs } = readMachineCpuMs()
+    return busyMs - childrenMs - this.#readOwnMs()
+  }
 }

@@ -71,7 +71,7 @@ function tabulateSeries(all: readonly Series[], label: (id: string) => string): 
     )
     return found === undefined ? undefined : median(measured(found).map((s) => s.perSecond))
   }
-  const rows = all.flatMap((one) => {
+  const rows = all.toSorted(byLoadThenSpeed).flatMap((one) => {
     const samples = measured(one)
     return samples.length === 0
       ? []
@@ -113,6 +113,11 @@ function row(
     formatCount(samples.reduce((total, { failedCount }) => total + failedCount, 0)),
     `${Math.round(100 * Math.max(...samples.map(({ foreignShare }) => foreignShare)))} %`,
   ]
+}
+
+function byLoadThenSpeed(one: Series, other: Series): number {
+  const speed = (series: Series) => median(measured(series).map(({ perSecond }) => perSecond))
+  return one.connectionCount - other.connectionCount || speed(other) - speed(one)
 }
 
 function measured({ samples }: Series): readonly Sample[] {

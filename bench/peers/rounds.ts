@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { measureRawOnnx } from '../harness/raw-onnx.ts'
 import type { BenchModel, Contestant, ModelName } from './contestant.ts'
-import { awaitRightAnswers, measureLoad, type Sample } from './measure.ts'
+import { awaitRightAnswers, ForeignUsage, measureLoad, type Sample } from './measure.ts'
 import type { Series } from './verdicts.ts'
 
 export const RAW = {
@@ -50,7 +50,7 @@ export async function measureRounds(options: RoundsOptions): Promise<RoundsResul
       failures.set(`${turn.contestant?.label ?? RAW.label}, ${name}`, reason)
     }
   }
-  return { series: series.sorted(), failures }
+  return { series: series.all(), failures }
 }
 
 /** One server with one model in one round; without a contestant it is ONNX Runtime's own turn. */
@@ -88,6 +88,7 @@ async function* takeTurn({ contestant, model }: Turn, options: RoundsOptions) {
 
 async function measureRaw(model: BenchModel, seconds: number): Promise<Sample> {
   const perSecond: number[] = []
+  const usage = new ForeignUsage(() => 0)
   for (const batchSize of RAW_BATCH_SIZES) {
     const spec = { modelPath: model.path, threadCount: availableParallelism(), batchSize, seconds }
     perSecond.push(await measureRawOnnx(spec))
@@ -97,7 +98,7 @@ async function measureRaw(model: BenchModel, seconds: number): Promise<Sample> {
     p50Us: Number.NaN,
     p99Us: Number.NaN,
     failedCount: 0,
-    foreignShare: 0,
+    foreignShare: usage.readShare(),
   }
 }
 
@@ -122,8 +123,7 @@ class SeriesBook {
     samples[round] = sample
   }
 
-  /** By load first, so that what is compared stands together. */
-  sorted(): readonly Series[] {
-    return this.#series.toSorted((one, other) => one.connectionCount - other.connectionCount)
+  all(): readonly Series[] {
+    return this.#series
   }
 }
