@@ -12,7 +12,8 @@ import { loadOrCreateCredentials } from './adapters/installation/credentials.ts'
 import { prepareFolders } from './adapters/installation/folders.ts'
 import { acquireLock } from './adapters/installation/lock.ts'
 import { reportPlatform } from './adapters/installation/platform-report.ts'
-import { BUILT_IN_IMAGES, builtInImages } from './adapters/process/images.ts'
+import { BUILT_IN_IMAGES, builtInImages, warmModelServer } from './adapters/process/images.ts'
+import type { ModelServerProgram } from './adapters/process/images.ts'
 import { createModelOptimiser } from './adapters/process/model-optimiser.ts'
 import { createProcessRuntime } from './adapters/process/runtime.ts'
 import type { ProcessRuntime } from './adapters/process/runtime.ts'
@@ -232,6 +233,7 @@ function createRuntime(
     log: log.child({ room: 'fleet' }),
     environment: containerEnvironment(config, paths, url),
     capacity: config.BERTH_CAPACITY === 'strict' ? 'strict' : 'over-commit',
+    warmPool: { count: config.BERTH_WARM_POOL, ...warmModelServer(modelServerOf(config)) },
   })
 }
 
@@ -294,6 +296,7 @@ function controlDeps(
         versionOf: (pid) =>
           link.listGateways().find((gateway) => gateway.pid === pid)?.programVersion,
         fleets: await runtime.observeFleets(),
+        warmPool: runtime.observeWarmPool(),
       }),
     log: log.child({ room: 'control' }),
   }
@@ -321,6 +324,7 @@ function gatewayArguments(config: Config, dataDir: string): readonly string[] {
     headersTimeoutMs: config.BERTH_HEADERS_TIMEOUT_MS,
     idleTimeoutMs: config.BERTH_IDLE_TIMEOUT_MS,
     orphanGraceMs: config.BERTH_ORPHAN_GRACE_SECONDS * 1000,
+    front: config.BERTH_FRONT,
     transport: config.BERTH_TRANSPORT,
   }
   return [
@@ -333,12 +337,16 @@ function gatewayArguments(config: Config, dataDir: string): readonly string[] {
 }
 
 function imagesOf(config: Config): ReturnType<typeof builtInImages> {
-  return builtInImages({
+  return builtInImages(modelServerOf(config))
+}
+
+function modelServerOf(config: Config): ModelServerProgram {
+  return {
     nodePath: process.execPath,
     entryPath: programPath('modelserver/main'),
     idleExitSeconds: config.BERTH_ORPHAN_GRACE_SECONDS,
     batching: config.BERTH_BATCHING,
-  })
+  }
 }
 
 /** What every container sees; never the platform's own environment or credentials. */

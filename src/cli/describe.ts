@@ -126,6 +126,7 @@ function printPlatform(platform: PlatformReport, terminal: Terminal): void {
     row('control', platform.control, platform.control.version),
     ...platform.gateways.map((gateway) => row('gateway', gateway, gateway.version)),
     ...platform.instances.map((instance) => row(describeRole(instance), instance)),
+    ...platform.warmPool.map((member) => row(`warm pool, ${member.state}`, member)),
   ]
   terminal.print(formatTable(['ROLE', 'PID', 'MEMORY', 'UPTIME', 'VERSION'], rows))
 }

@@ -9,8 +9,10 @@ import type { Image } from './image.ts'
 import { listen } from './listen.ts'
 import { createLog } from './log.ts'
 import { startOnnxImage } from './onnx/onnx-image.ts'
+import type { SpareWorker } from './onnx/spare-worker.ts'
 import { parseOptions } from './options.ts'
 import type { Options } from './options.ts'
+import { waitForAssignment } from './pooled.ts'
 import { ModelServer } from './server.ts'
 import { EXIT_CODES, StartFailure } from './start-failure.ts'
 
@@ -29,8 +31,20 @@ process.once('uncaughtException', (error) => exitWith(EXIT_CODES.bug, error.stac
 await start().catch((error: unknown) => exitBecause(error))
 
 async function start(): Promise<void> {
-  const options = parseOptions(process.argv.slice(2), environment())
-  const image = await startImage(options)
+  const args = process.argv.slice(2)
+  if (args.join(' ') !== '--pooled') return serve(args, environment())
+  const assignment = await waitForAssignment(exitWith)
+  const { spareWorker } = assignment
+  return serve(assignment.arguments, { ...environment(), ...assignment.environment }, spareWorker)
+}
+
+async function serve(
+  args: readonly string[],
+  variables: ReturnType<typeof environment>,
+  spareWorker?: SpareWorker,
+): Promise<void> {
+  const options = parseOptions(args, variables)
+  const image = await startImage(options, variables, spareWorker)
   const { imageName, bodyBytesMax } = options
   const modelServer = new ModelServer({ image, imageName, bodyBytesMax, nowMs, log })
   await listen(modelServer.server, options.address)
@@ -41,17 +55,27 @@ async function start(): Promise<void> {
   if (options.idleExitMs > 0) stopWhenIdle(modelServer, options.idleExitMs, stop)
 }
 
-function startImage(options: Options): Promise<Image> {
+function startImage(
+  options: Options,
+  variables: ReturnType<typeof environment>,
+  spareWorker: SpareWorker | undefined,
+): Promise<Image> {
   const { address } = options
   const socketPath = 'socketPath' in address ? address.socketPath : undefined
   switch (options.imageName) {
     case 'berth/onnx':
-      return startOnnxImage({ ...options, socketPath, log, onStartFailure: exitBecause })
+      return startOnnxImage({
+        ...options,
+        socketPath,
+        spareWorker,
+        log,
+        onStartFailure: exitBecause,
+      })
     case 'berth/echo':
       return startEchoImage({
         ...options,
         socketPath,
-        environment: environment(),
+        environment: variables,
         exit: exitWith,
         log,
       })

@@ -196,6 +196,14 @@ export const OPTIONS = {
     unit: 'starts',
     doc: 'Failed starts in a row after which a deployment fails.',
   },
+  BERTH_WARM_POOL: {
+    kind: 'integer',
+    default: 0,
+    min: 0,
+    max: 64,
+    unit: 'processes',
+    doc: 'Model servers that wait with ONNX Runtime loaded to become instances of berth/onnx, which then start in milliseconds; each takes about 75 MB while it waits.',
+  },
   BERTH_CAPACITY: {
     kind: 'choice',
     default: 'over-commit',
@@ -223,6 +231,12 @@ export const OPTIONS = {
     max: 31_536_000,
     unit: 's',
     doc: 'How long gateways and built-in instances outlive a control process that is gone; 0 is for ever.',
+  },
+  BERTH_FRONT: {
+    kind: 'choice',
+    default: 'strict',
+    choices: ['strict', 'node'],
+    doc: "Who reads invocations from clients' sockets: Berth's strict reader of regular requests, which is several times faster, or Node's HTTP server, which reads all other requests anyway.",
   },
   BERTH_TRANSPORT: {
     kind: 'choice',

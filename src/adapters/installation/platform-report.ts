@@ -17,6 +17,14 @@ export interface PlatformFacts {
   /** What a gateway process said of itself; an adopted one may be older. */
   readonly versionOf: (gatewayPid: number) => string | undefined
   readonly fleets: readonly ObservedFleet[]
+  /** Processes that wait to become instances. */
+  readonly warmPool: readonly {
+    readonly instanceId: string
+    readonly state: string
+    readonly pid: number | undefined
+    readonly memoryBytes: number | undefined
+    readonly startedAtMs: number
+  }[]
 }
 
 /** The platform's own processes: role, pid, resident memory in bytes, uptime. */
@@ -49,5 +57,9 @@ export function reportPlatform({ version, url, nowMs, ...facts }: PlatformFacts)
         uptimeMs: nowMs - startedAtMs,
       })),
     ),
+    warmPool: facts.warmPool.map(({ startedAtMs, ...member }) => ({
+      ...member,
+      uptimeMs: nowMs - startedAtMs,
+    })),
   }
 }

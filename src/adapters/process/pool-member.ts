@@ -89,7 +89,7 @@ export class PoolMember {
       this.discard()
       return undefined
     }
-    this.#child.removeAllListeners()
+    for (const name of ['message', 'error', 'exit']) this.#child.removeAllListeners(name)
     return this.#child
   }
 

@@ -67,6 +67,13 @@ export interface PlatformReport {
   readonly control: ProcessReport
   readonly gateways: readonly ProcessReport[]
   readonly instances: readonly InstanceReport[]
+  /** Processes that wait to become instances. */
+  readonly warmPool: readonly WarmProcessReport[]
+}
+
+/** A process of the warm pool. */
+export interface WarmProcessReport extends ProcessReport {
+  readonly state: string
 }
 
 /** One of the platform's own processes. */
@@ -110,6 +117,10 @@ export function parsePlatformReport(json: unknown): PlatformReport {
     control: parseProcess(fieldOf(json, 'control')),
     gateways: listField(json, 'gateways').map(parseProcess),
     instances: listField(json, 'instances').map(parseInstance),
+    warmPool: listField(json, 'warmPool').map((member) => ({
+      ...parseProcess(member),
+      state: textField(member, 'state') ?? '?',
+    })),
   }
 }
 

@@ -17,14 +17,17 @@ import { createFrameModelCall } from './frame-model-call.ts'
 import { loadModel } from './model.ts'
 import type { Model } from './model.ts'
 import { PortCalls } from './port-calls.ts'
+import { waitForData } from './wait-for-data.ts'
 import type { InferenceWorkerData } from './worker-data.ts'
 import type { FromWorker, ToWorker } from './worker-messages.ts'
 
 // Bodies that have come by frames and wait: enough to keep the worker busy.
 const HELD_BYTES_MAX = 256 * 1024 * 1024
 
-const data: InferenceWorkerData = workerData
-if (parentPort !== null) await runWorker(parentPort)
+if (parentPort === null) throw new Error('This is the program of a thread.')
+// A thread of the warm pool is started without, and told later.
+const data: InferenceWorkerData = workerData ?? (await waitForData(parentPort))
+await runWorker(parentPort)
 
 async function runWorker(port: MessagePort): Promise<void> {
   const send = (message: FromWorker): void => {

@@ -1,10 +1,11 @@
-import { fileURLToPath } from 'node:url'
 import { frameSocketPath, frameSocketSuffix } from '../../domain/frames-address.ts'
 import { errorReply } from '../image.ts'
 import type { Image } from '../image.ts'
 import type { Log } from '../log.ts'
 import type { StartFailure } from '../start-failure.ts'
 import { findModel } from './find-model.ts'
+import { inferenceWorkerUrl } from './inference-worker-url.ts'
+import type { SpareWorker } from './spare-worker.ts'
 import type { InferenceWorkerData } from './worker-data.ts'
 import { optimisedForm } from './mapped-model.ts'
 import { transferable, WorkerPool } from './worker-pool.ts'
@@ -21,6 +22,8 @@ export interface OnnxImageOptions {
   readonly isBatching: boolean
   /** Frames are taken beside it; undefined where the server listens on a port. */
   readonly socketPath: string | undefined
+  /** A thread that was started before there was a model, if there is one. */
+  readonly spareWorker?: SpareWorker | undefined
   readonly log: Log
   /** Called when the model turns out not to load after the server has started. */
   readonly onStartFailure: (failure: StartFailure) => void
@@ -70,10 +73,4 @@ export async function startOnnxImage(options: OnnxImageOptions): Promise<Image> 
       }
     },
   }
-}
-
-/** The worker beside this file: TypeScript in the source tree, JavaScript in the bundle. */
-function inferenceWorkerUrl(): URL {
-  const extension = fileURLToPath(import.meta.url).endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./inference-worker.${extension}`, import.meta.url)
 }

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import { Rejection } from '../rejection.ts'
 import { StartFailure } from '../start-failure.ts'
 import type { ModelReply, ModelRequest } from './model-call.ts'
+import type { SpareWorker } from './spare-worker.ts'
 import type { FromWorker, ToWorker } from './worker-messages.ts'
 
 /** What a pool needs. */
@@ -11,6 +12,8 @@ export interface WorkerPoolOptions {
   readonly workerUrl: URL
   /** `workerData` of the worker in one seat, counted from 0. */
   readonly workerDataOf: (seat: number) => unknown
+  /** Becomes the worker of the first seat. */
+  readonly spareWorker?: SpareWorker | undefined
   readonly workerCount: number
   readonly waitingMax: number
   readonly log: Log
@@ -53,6 +56,7 @@ const RESTART_DELAY_MS_MAX = 10_000
 export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #seats: Seat[] = []
+  #spareWorker: SpareWorker | undefined
   readonly #waiting = new Set<Job>()
   #lastJobId = 0
   #waitingBytes = 0
@@ -64,6 +68,7 @@ export class WorkerPool {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
+    this.#spareWorker = options.spareWorker
   }
 
   /** Starts the first thread, and the others once it has shown that the model loads. */
@@ -193,7 +198,9 @@ export class WorkerPool {
 
   #startWorker(seat: Seat): void {
     const { workerUrl, workerDataOf } = this.#options
-    const worker = new Worker(workerUrl, { workerData: workerDataOf(seat.index) })
+    const workerData = workerDataOf(seat.index)
+    const worker = this.#spareWorker?.use(workerData) ?? new Worker(workerUrl, { workerData })
+    this.#spareWorker = undefined
     seat.worker = worker
     worker.on('message', (message: FromWorker) => this.#receive(seat, message))
     worker.on('error', (error: Error) => (seat.lastWords = error.message))
