@@ -1,19 +1,22 @@
 import { SageMakerRuntimeClient, InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
+import { createHash, createHmac, createSecretKey, hash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Authenticator } from '../src/gateway/authenticate.ts'
 import { systemClock } from '../src/platform/clock.ts'
 import { containerHeaders, parseInvocationHead } from '../src/wire/runtime-request.ts'
 import { invocationHeaders } from '../src/wire/runtime-response.ts'
+import { SigningKey } from '../src/wire/sigv4-keys.ts'
 import type { Section } from './harness/report.ts'
 import { type PlainRequest, signRequests } from './harness/requests.ts'
-import { runRounds } from './harness/rounds.ts'
+import { type Case, runRounds } from './harness/rounds.ts'
 import type { BenchOptions } from './harness/scale.ts'
 import { median, range } from './harness/stats.ts'
 
 /** All different, so that no verdict could be remembered. */
 const REQUEST_COUNT = 512
 const PASSES_PER_ROUND = 40
+const HASHES_PER_ROUND = 50_000
 const ADDRESS = { kind: 'tcp', host: '127.0.0.1', port: 7070 } as const
 const PATH = '/endpoints/mlp/invocations'
 const SIGNING = {
@@ -51,15 +54,22 @@ export async function measureSigV4({ scale, show }: BenchOptions): Promise<Secti
   // The first rounds are the compiler's.
   await runRounds(cases, 1, show)
   const results = await runRounds(cases, scale.roundCount, show)
-  const rows = [...results].map(([name, samples]) => {
-    const [least, most] = range(samples)
-    return [name, formatUs(median(samples)), `${formatUs(least)} – ${formatUs(most)}`]
-  })
+  const ways = await runRounds(hashCases(), scale.roundCount, show)
   return {
     title: 'SigV4: one invocation verified',
     text: describe(scale.roundCount),
-    tables: [{ columns: ['Step', 'median', 'range'], rows }],
+    tables: [
+      { columns: ['Step', 'median', 'range'], rows: toRows(results) },
+      { columns: ['Ways to hash', 'median', 'range'], rows: toRows(ways) },
+    ],
   }
+}
+
+function toRows(results: ReadonlyMap<string, readonly number[]>): string[][] {
+  return [...results].map(([name, samples]) => {
+    const [least, most] = range(samples)
+    return [name, formatUs(median(samples)), `${formatUs(least)} – ${formatUs(most)}`]
+  })
 }
 
 function measureRound(
@@ -76,6 +86,41 @@ function measureRound(
     spentUs += user + system
   }
   return Promise.resolve(spentUs / (PASSES_PER_ROUND * requests.length))
+}
+
+/** What was chosen among, for a body of 800 bytes and a string to sign of 135. Decision 0003 says why. */
+function hashCases(): Case<number>[] {
+  const body = Buffer.alloc(800, 'a')
+  const stringToSign = 's'.repeat(135)
+  const secret = Buffer.alloc(32, 7)
+  const keyObject = createSecretKey(secret)
+  const key = new SigningKey(secret, { date: '20240102', ...SIGNING })
+  const [inner, outer] = [createHash('sha256'), createHash('sha256')]
+  for (const begun of [inner, outer]) begun.update(Buffer.alloc(64, 7))
+  const ways: Readonly<Record<string, () => string>> = {
+    'body: hash': () => hash('sha256', body, 'hex'),
+    'body: createHash': () => createHash('sha256').update(body).digest('hex'),
+    'HMAC: two hashes, key in place': () => key.sign('20240102T030405Z', 'a'.repeat(64)),
+    'HMAC: createHmac': () => createHmac('sha256', secret).update(stringToSign).digest('hex'),
+    'HMAC: createHmac, key object': () =>
+      createHmac('sha256', keyObject).update(stringToSign).digest('hex'),
+    'HMAC: copies of begun hashes': () => {
+      const digest = inner.copy().update(stringToSign).digest()
+      return outer.copy().update(digest).digest('hex')
+    },
+  }
+  return Object.entries(ways).map(([name, way]) => ({
+    name,
+    measure: () => Promise.resolve(measureWay(way)),
+  }))
+}
+
+function measureWay(way: () => string): number {
+  for (let count = 0; count < HASHES_PER_ROUND; count++) way()
+  const before = process.threadCpuUsage()
+  for (let count = 0; count < HASHES_PER_ROUND; count++) way()
+  const { user, system } = process.threadCpuUsage(before)
+  return (user + system) / HASHES_PER_ROUND
 }
 
 function translateHeads({ rawHeaders }: ReceivedRequest): void {

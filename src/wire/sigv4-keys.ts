@@ -17,7 +17,7 @@ export interface KeyScope {
  * A derived signing key with its part of the string to sign.
  *
  * HMAC is two hashes (RFC 2104 section 2). Both inputs stay here, key and scope already in place, so that a signature
- * costs two one-shot hashes: 1.0 µs instead of the 2.4 µs of an Hmac object and a joined text (decision 0003).
+ * costs two one-shot hashes: 1.3 µs, where createHmac takes 2 with a key object and 14 with bytes (decision 0003).
  */
 export class SigningKey {
   readonly bytes: Uint8Array
