@@ -4,6 +4,9 @@ import { BerthError } from '../domain/errors.ts'
 import type { ByteBudget } from './body-budget.ts'
 import { ClientGone } from './deadline.ts'
 
+// A body is given its whole space when this part of it has come: an eighth.
+const ALLOCATED_AT = 8
+
 /** Bounds of one body. */
 export interface BodyLimits {
   readonly bodyBytesMax: number
@@ -23,37 +26,88 @@ export function assertAnnouncedLength(announcedBytes: number, bodyBytesMax: numb
 }
 
 /**
+ * A body that comes in pieces. One that comes in a single piece, as small ones do, is not copied; another one of
+ * announced length is copied once, into its exact size, as it arrives, so that it is not held twice.
+ */
+export class ArrivingBody {
+  readonly #limits: BodyLimits
+  readonly #announcedBytes: number
+  #pieces: Buffer[] = []
+  #whole: Buffer | undefined
+  #byteCount = 0
+
+  /** @param announcedBytes 0 when nothing was announced. */
+  constructor(announcedBytes: number, limits: BodyLimits) {
+    this.#announcedBytes = announcedBytes
+    this.#limits = limits
+  }
+
+  /**
+   * @throws BerthError `RequestEntityTooLargeException`: longer than the limit.
+   * @throws BerthError `ServiceUnavailable`: the budget is used up.
+   */
+  add(piece: Buffer): void {
+    const { bodyBytesMax, budget } = this.#limits
+    if (this.#byteCount + piece.length > bodyBytesMax) throw tooLarge(bodyBytesMax)
+    budget.take(piece.length)
+    if (this.#whole === undefined) this.#pieces.push(piece)
+    else piece.copy(this.#whole, this.#byteCount)
+    this.#byteCount += piece.length
+    if (this.#whole === undefined && this.#isWorthAllocating()) {
+      this.#whole = Buffer.allocUnsafeSlow(this.#announcedBytes)
+      Buffer.concat(this.#pieces).copy(this.#whole)
+      this.#pieces = []
+    }
+  }
+
+  /** All of it has come. */
+  hold(): HeldBody {
+    const [first, ...others] = this.#pieces
+    const bytes = this.#whole ?? (others.length === 0 ? first : Buffer.concat(this.#pieces))
+    this.#pieces = []
+    return { bytes: bytes ?? Buffer.alloc(0), [Symbol.dispose]: () => this.giveBack() }
+  }
+
+  giveBack(): void {
+    this.#limits.budget.giveBack(this.#byteCount)
+    this.#byteCount = 0
+  }
+
+  // An announcement alone must not take memory: a client pays for it with a part of the body first.
+  #isWorthAllocating(): boolean {
+    const isWhole = this.#byteCount >= this.#announcedBytes
+    return !isWhole && this.#byteCount >= this.#announcedBytes / ALLOCATED_AT
+  }
+}
+
+/**
  * Reads the whole body of a request that node's HTTP server reads.
- *
- * A body that arrives in one piece, as small ones do, is not copied; another one of announced length is copied once into
- * its exact size.
  *
  * @throws BerthError `RequestEntityTooLargeException`: longer than the limit.
  * @throws BerthError `RequestTimeout`: it did not arrive in time.
- * @throws BerthError `ServiceUnavailable` or `ThrottlingException`: the budget, or the endpoint's share, is used up.
+ * @throws BerthError `ServiceUnavailable`: the budget is used up.
  * @throws ClientGone when the connection broke.
  */
 export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<HeldBody> {
-  const pieces = new BodyPieces(limits)
+  const body = new ArrivingBody(Number(request.headers['content-length'] ?? 0), limits)
   try {
-    await readPieces(request, pieces, limits)
-    const bytes = pieces.join()
-    return { bytes, [Symbol.dispose]: () => pieces.giveBack() }
+    await readPieces(request, body, limits)
+    return body.hold()
   } catch (error) {
-    pieces.giveBack()
+    body.giveBack()
     throw error
   }
 }
 
 async function readPieces(
   request: IncomingMessage,
-  pieces: BodyPieces,
+  body: ArrivingBody,
   limits: BodyLimits,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const add = (piece: Buffer): void => {
     try {
-      pieces.add(piece)
+      body.add(piece)
     } catch (error) {
       reject(error)
     }
@@ -74,44 +128,12 @@ async function readPieces(
   }
 }
 
-class BodyPieces {
-  readonly #limits: BodyLimits
-  readonly #pieces: Buffer[] = []
-  #byteCount = 0
-
-  constructor(limits: BodyLimits) {
-    this.#limits = limits
-  }
-
-  add(piece: Buffer): void {
-    if (this.#byteCount + piece.length > this.#limits.bodyBytesMax) {
-      throw tooLarge(this.#limits.bodyBytesMax)
-    }
-    this.#limits.budget.take(piece.length)
-    this.#byteCount += piece.length
-    this.#pieces.push(piece)
-  }
-
-  join(): Buffer {
-    const [first] = this.#pieces
-    if (this.#pieces.length === 1 && first !== undefined) return first
-    const joined = Buffer.concat(this.#pieces, this.#byteCount)
-    this.#pieces.length = 0
-    return joined
-  }
-
-  giveBack(): void {
-    this.#limits.budget.giveBack(this.#byteCount)
-    this.#byteCount = 0
-  }
-}
-
 function tooLarge(bodyBytesMax: number): BerthError {
   const limit = `${bodyBytesMax} bytes (BERTH_BODY_BYTES_MAX)`
   return new BerthError('RequestEntityTooLargeException', `The body exceeds the limit of ${limit}.`)
 }
 
 /** The failure of a body that did not come to its end in time. */
-export function tooSlow({ bodyTimeoutMs }: BodyLimits): BerthError {
+export function tooSlow({ bodyTimeoutMs }: Pick<BodyLimits, 'bodyTimeoutMs'>): BerthError {
   return new BerthError('RequestTimeout', `The body did not arrive within ${bodyTimeoutMs} ms.`)
 }

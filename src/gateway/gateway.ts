@@ -1,5 +1,4 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import type { Server } from 'node:http'
 import { join } from 'node:path'
 
 import type { DataPaths } from '../platform/data-paths.ts'
@@ -17,6 +16,7 @@ import type { GatewayLimits } from './limits.ts'
 import { LinkClient } from './link-client.ts'
 import { RouteTable } from './route-table.ts'
 import { createGatewayServer } from './server.ts'
+import type { GatewayServer } from './server.ts'
 import { InvocationStats } from './stats.ts'
 import { Turns } from './turns.ts'
 
@@ -54,7 +54,7 @@ export class Gateway {
   readonly #connections: Connections
   readonly #routes: RouteTable
   readonly #budget: BodyBudget
-  readonly #server: Server
+  readonly #server: GatewayServer
   readonly #running = new AbortController()
   readonly #orphaned = Promise.withResolvers<void>()
   #link: LinkClient | undefined
@@ -99,7 +99,7 @@ export class Gateway {
       isReady: () => this.#knowsRoutes && !this.#isStopping,
       isStopping: () => this.#isStopping,
     })
-    this.#server.on('connection', (socket) => {
+    this.#server.listener.on('connection', (socket) => {
       this.#connectionCount += 1
       socket.once('close', () => {
         this.#connectionCount -= 1
@@ -134,7 +134,8 @@ export class Gateway {
   async stop(): Promise<void> {
     this.#isStopping = true
     const drained = Promise.withResolvers<void>()
-    this.#server.close(() => drained.resolve())
+    this.#server.listener.close(() => drained.resolve())
+    this.#server.closeIdleConnections()
     const idle = setInterval(() => this.#server.closeIdleConnections(), 50)
     const deadline = setTimeout(() => {
       this.#options.log.warn({ ...this.#admission.outstandingByInstance() }, 'drain timed out')
@@ -178,11 +179,11 @@ export class Gateway {
   async #listen(): Promise<number> {
     const { host, port, reusePort } = this.#options
     const listening = Promise.withResolvers<void>()
-    this.#server.once('error', listening.reject)
-    this.#server.listen({ host, port, reusePort, backlog: BACKLOG_MAX }, listening.resolve)
+    this.#server.listener.once('error', listening.reject)
+    this.#server.listener.listen({ host, port, reusePort, backlog: BACKLOG_MAX }, listening.resolve)
     await listening.promise
-    this.#server.removeListener('error', listening.reject)
-    const address = this.#server.address()
+    this.#server.listener.removeListener('error', listening.reject)
+    const address = this.#server.listener.address()
     return typeof address === 'object' && address !== null ? address.port : port
   }
 

@@ -26,12 +26,15 @@ export interface GatewayLimits {
   readonly orphanGraceMs: number
   /** What instances are spoken to with; those that announce no frames get HTTP either way. */
   readonly transport: 'frames' | 'http'
+  /** Who reads invocations: the strict reader of regular heads, or node's HTTP server, which reads all others anyway. */
+  readonly front: 'strict' | 'node'
 }
 
 // Limits that are no numbers, and what each may be.
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   transport: ['frames', 'http'],
   shedding: ['on', 'off'],
+  front: ['strict', 'node'],
 }
 
 /** SageMaker's limits where it has them. */
@@ -52,6 +55,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   drainTimeoutMs: 25_000,
   orphanGraceMs: 0,
   transport: 'frames',
+  front: 'strict',
 }
 
 /** @throws Error naming each member that is unknown, not a whole number of 0 or more, or not one of its choices. */

@@ -40,6 +40,12 @@ export function refuseMalformed(
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }
 
+/** Answers a head that did not come to its end in time, and closes. */
+export function refuseSlowHead(socket: Duplex): void {
+  const code = 'ERR_HTTP_REQUEST_TIMEOUT'
+  refuseMalformed(Object.assign(new Error('The head is too slow.'), { code }), socket, undefined)
+}
+
 // An answer to a broken second request must not be taken for the answer to the first, which is still due.
 function isAnswering(current: ServerResponse | undefined): boolean {
   if (current === undefined || current.writableFinished) return false

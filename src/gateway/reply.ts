@@ -138,9 +138,14 @@ export class StreamReply implements Reply {
 function ownHeaders(headers: IncomingHttpHeaders) {
   const customAttributes = headers['x-amzn-sagemaker-custom-attributes']
   return {
-    contentType: headers['content-type'],
-    customAttributes: Array.isArray(customAttributes)
-      ? customAttributes.join(', ')
-      : customAttributes,
+    contentType: sendable(headers['content-type']),
+    customAttributes: sendable(
+      Array.isArray(customAttributes) ? customAttributes.join(', ') : customAttributes,
+    ),
   }
+}
+
+// A value from a frame may have any characters; a line end in it would begin another header.
+function sendable(value: string | undefined): string | undefined {
+  return value === undefined || /[^\t\x20-\x7e\x80-\xff]/.test(value) ? undefined : value
 }

@@ -7,17 +7,17 @@ import type { Log } from '../platform/log.ts'
 import type { ProtocolFamily } from '../wire/auth-errors.ts'
 import { chooseDestination } from '../wire/aws-dispatch.ts'
 import type { Destination } from '../wire/aws-dispatch.ts'
+import { HEAD_BYTES_MAX } from '../wire/http-head.ts'
 import { answerFailure, sendReply } from './answer.ts'
 import { readBody } from './body.ts'
 import type { ClientSink } from './client-sink.ts'
+import { Front } from './front/front.ts'
 import { refuseMalformed } from './malformed.ts'
 import { NodeSink } from './node-sink.ts'
 import { passOn } from './pass-on.ts'
 import { serveInvocation } from './serve-invocation.ts'
 import type { Incoming, RuntimeDestination, ServeInvocationDeps } from './serve-invocation.ts'
 
-// Request line and headers together. AWS documents 16 KiB for the whole head of a REST request.
-const HEAD_BYTES_MAX = 16 * 1024
 // How soon a client that is too slow with its head is noticed after its time is up.
 const TIMEOUT_GRANULARITY_MS = 500
 
@@ -30,13 +30,66 @@ export interface ServerDeps extends ServeInvocationDeps {
   readonly log: Log
 }
 
+/** The server of the public port. */
+export interface GatewayServer {
+  /** Listens, and counts all connections. */
+  readonly listener: Server
+  closeIdleConnections(): void
+  closeAllConnections(): void
+}
+
 /**
  * The public port: invocations are served here, health is answered here, everything else goes to control.
  *
+ * Regular invocations are read by the raw front where `limits.front` is `strict`, everything else by node's HTTP server.
  * Slow clients: the head must come within `headersTimeoutMs`, a body within `bodyTimeoutMs`. Node's strict parser
  * refuses a message with two lengths, or with a length and chunks.
  */
-export function createGatewayServer(deps: ServerDeps): Server {
+export function createGatewayServer(deps: ServerDeps): GatewayServer {
+  const listener = createNodeServer(deps)
+  const front = deps.limits.front === 'strict' ? putFrontBefore(listener, deps) : undefined
+  return {
+    listener,
+    closeIdleConnections: () => {
+      front?.closeIdleConnections()
+      listener.closeIdleConnections()
+    },
+    closeAllConnections: () => {
+      front?.closeAllConnections()
+      listener.closeAllConnections()
+    },
+  }
+}
+
+// Connections come to the front first; node's own listener gets those that the front gives away.
+function putFrontBefore(server: Server, deps: ServerDeps): Front {
+  const serveByNode = server.listeners('connection')
+  server.removeAllListeners('connection')
+  const front = new Front({
+    ...deps,
+    serve: async (incoming, destination) => {
+      try {
+        await serveInvocation(incoming, destination, deps)
+      } catch (error) {
+        const { requestId, client } = incoming
+        answerFailure(client, error, { family: 'rest-json', requestId, log: deps.log })
+      }
+    },
+    handOver: (socket, unread) => {
+      // Paused, so that the bytes wait for node's listeners; resumed, they are the first that node reads.
+      socket.pause()
+      socket.unshift(unread)
+      for (const listener of serveByNode) Reflect.apply(listener, server, [socket])
+      socket.resume()
+    },
+  })
+  server.on('connection', (socket) => front.accept(socket))
+  server.once('listening', () => front.start())
+  server.once('close', () => front.stop())
+  return front
+}
+
+function createNodeServer(deps: ServerDeps): Server {
   const { limits, log } = deps
   const responseBySocket = new WeakMap<Duplex, ServerResponse>()
   const server = createServer({

@@ -22,6 +22,9 @@ import type { DataPaths } from '../../src/platform/data-paths.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { until } from './until.ts'
 
+// The same suites run on both fronts: gateway-front-node.test.ts sets it.
+const FRONT = process.env['BERTH_TEST_FRONT'] === 'node' ? 'node' : 'strict'
+
 /** What a stub container does with a request. */
 export type Answer = (request: IncomingMessage, response: ServerResponse) => unknown
 
@@ -60,7 +63,7 @@ export class GatewayWorld implements AsyncDisposable {
       reusePort: false,
       programVersion: '0.0.0',
       credentials: this.credentials,
-      limits: { ...DEFAULT_LIMITS, drainTimeoutMs: 2_000, ...limits },
+      limits: { ...DEFAULT_LIMITS, drainTimeoutMs: 2_000, front: FRONT, ...limits },
       clock: systemClock,
       random: () => this.random(),
       log: silentLog,
