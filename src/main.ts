@@ -325,6 +325,7 @@ function gatewayArguments(config: Config, dataDir: string): readonly string[] {
     idleTimeoutMs: config.BERTH_IDLE_TIMEOUT_MS,
     orphanGraceMs: config.BERTH_ORPHAN_GRACE_SECONDS * 1000,
     front: config.BERTH_FRONT,
+    front: config.BERTH_FRONT,
     transport: config.BERTH_TRANSPORT,
   }
   return [

@@ -238,6 +238,12 @@ export const OPTIONS = {
     choices: ['strict', 'node'],
     doc: "Who reads invocations from clients' sockets: Berth's strict reader of regular requests, which is several times faster, or Node's HTTP server, which reads all other requests anyway.",
   },
+  BERTH_FRONT: {
+    kind: 'choice',
+    default: 'strict',
+    choices: ['strict', 'node'],
+    doc: "Who reads invocations from clients' sockets: Berth's strict reader of regular requests, which is several times faster, or Node's HTTP server, which reads all other requests anyway.",
+  },
   BERTH_TRANSPORT: {
     kind: 'choice',
     default: 'frames',
