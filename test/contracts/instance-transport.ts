@@ -74,9 +74,12 @@ export function testInstanceTransport(
     const container = await ModelServerProcess.start(['--image=berth/echo'])
     return new World(container, connect(container))
   }
-  testReplies((title, run) => test(`${name}: ${title}`, async () => runIn(open, run)))
-  testFailures((title, run) => test(`${name}: ${title}`, async () => runIn(open, run)))
-  testManyAtOnce((title, run) => test(`${name}: ${title}`, async () => runIn(open, run)))
+  const define: Case = (title, run) => {
+    test(`${name}: ${title}`, () => runIn(open, run))
+  }
+  testReplies(define)
+  testFailures(define)
+  testManyAtOnce(define)
 }
 
 type Case = (title: string, run: (world: World) => Promise<void>) => void

@@ -8,11 +8,13 @@ import { CallCodec, rejectionReply } from './decode-call.ts'
 import type { Decoded } from './decode-call.ts'
 import type { Model } from './model.ts'
 import type { CallRefusal, ModelCall } from './model-call.ts'
-import { findBatchingObstacle } from './prove-batching.ts'
+import { judgeBatching, judgeByRows } from './prove-batching.ts'
 import { runModel } from './run-model.ts'
 
 // Past these a batch of a small model gains nothing and only makes the others wait.
 const BATCH_LIMITS: BatchLimits = { itemsMax: 64, rowsMax: 256 }
+// Requests whose rows tell whether the model may be batched, where random rows do not.
+const TRIED_MAX = 3
 const ALONE: BatchLimits = { itemsMax: 1, rowsMax: Infinity }
 
 /** What a batcher needs. */
@@ -46,7 +48,9 @@ export class Batcher {
   #arrived: { readonly call: ModelCall; readonly enqueuedAtMs: number }[] = []
   #line: Ticket[] = []
   #isRunning = false
+  /** Undefined until rows have told. */
   #canBatch: boolean | undefined
+  #hasTriedRandomRows = false
 
   constructor(options: BatcherOptions) {
     this.#options = options
@@ -88,7 +92,7 @@ export class Batcher {
 
   async #runNext(): Promise<void> {
     this.#decodeArrived()
-    if (this.#line.length > 1) this.#canBatch ??= await this.#prove()
+    if (this.#line.length > 1) this.#canBatch ??= await this.#judge()
     const limits = this.#canBatch === true ? BATCH_LIMITS : ALONE
     const { take, shed } = decideBatch(this.#line, this.#cost, limits, performance.now())
     const batch = take.flatMap((index) => this.#line[index] ?? [])
@@ -122,10 +126,23 @@ export class Batcher {
   }
 
   // At the first opportunity, not while loading: a cold start must not wait for it.
-  async #prove(): Promise<boolean> {
-    const obstacle = await findBatchingObstacle(this.#options.model.session)
-    if (obstacle !== undefined) this.#options.log('info', 'model not batched', { reason: obstacle })
-    return obstacle === undefined
+  async #judge(): Promise<boolean | undefined> {
+    const { model, log } = this.#options
+    const verdict = this.#hasTriedRandomRows
+      ? await judgeByRows(model.session, this.#rowsThatWait())
+      : await judgeBatching(model.session)
+    this.#hasTriedRandomRows = true
+    if (verdict.kind === 'batched') return true
+    if (verdict.kind === 'unknown') return undefined
+    log('info', 'model not batched', { reason: verdict.reason })
+    return false
+  }
+
+  // A few are enough to tell, and the first callers wait for it.
+  #rowsThatWait(): readonly NamedTensor[] {
+    const [first] = this.#line
+    const alike = this.#line.filter(({ shapeKey }) => shapeKey === first?.shapeKey)
+    return joinRows(alike.slice(0, TRIED_MAX).map(({ decoded }) => decoded.inputs))
   }
 
   #refuse(ticket: Ticket | undefined): void {

@@ -8,36 +8,56 @@ const ROW_COUNT = 3
 const OPEN_DIM = 4
 const SEED = 1
 
+/** Whether requests may share a run; `unknown` when these rows could not tell. */
+export type BatchingVerdict =
+  | { readonly kind: 'batched' }
+  | { readonly kind: 'not-batched' | 'unknown'; readonly reason: string }
+
 /**
  * Finds out whether the rows of a batch are independent: runs random rows one by one and together, and compares.
  *
  * A model that normalises over the batch, or sums it up, has a batch dimension like any other and must not be given the
- * rows of two callers at once. One that fails on random rows (text it does not know, an index out of its table) cannot be
- * judged and is not batched either.
- *
- * @returns why not, in words; undefined when requests may share a run.
+ * rows of two callers at once. One that fails on random rows (text it does not know, an index out of its table) is to be
+ * judged by {@link judgeByRows} of its own callers.
  */
-export async function findBatchingObstacle(session: Session): Promise<string | undefined> {
-  if (!hasBatchDimension(session.signature)) return 'it has no open batch dimension'
+export async function judgeBatching(session: Session): Promise<BatchingVerdict> {
+  if (!hasBatchDimension(session.signature)) {
+    return { kind: 'not-batched', reason: 'it has no open batch dimension' }
+  }
   const shape = { rowCount: ROW_COUNT, openDim: OPEN_DIM }
   const batch = sampleInputs(session.signature, shape, seededRandom(SEED))
-  if (batch === undefined) return 'random rows to try it with would be too large'
+  if (batch === undefined) {
+    return { kind: 'unknown', reason: 'random rows to try it with would be too large' }
+  }
+  return judgeByRows(session, batch)
+}
+
+/** The same with given rows, which tell nothing unless they differ. */
+export async function judgeByRows(
+  session: Session,
+  batch: readonly NamedTensor[],
+): Promise<BatchingVerdict> {
+  const rowCount = countRows(batch) ?? 0
+  const rows = Array.from({ length: rowCount }, (_, row) => sliceRows(batch, row, row + 1))
+  if (rows.every((row) => isSame(row, rows[0]))) return { kind: 'unknown', reason: 'equal rows' }
   try {
-    return await compareRows(session, batch)
+    const singles: (readonly NamedTensor[])[] = []
+    for (const row of rows) singles.push(await session.run(row))
+    if (singles.some((outputs) => countRows(outputs) !== 1)) {
+      return { kind: 'not-batched', reason: 'one row does not give one row' }
+    }
+    const difference = findDifference(joinRows(singles), await session.run(batch))
+    if (difference === undefined) return { kind: 'batched' }
+    return { kind: 'not-batched', reason: `rows influence each other: ${difference}` }
   } catch (error) {
-    return `it fails on random rows: ${error instanceof Error ? error.message : String(error)}`
+    const reason = error instanceof Error ? error.message : String(error)
+    return { kind: 'unknown', reason: `it fails on the rows it was tried with: ${reason}` }
   }
 }
 
-async function compareRows(
-  session: Session,
-  batch: readonly NamedTensor[],
-): Promise<string | undefined> {
-  const singles: (readonly NamedTensor[])[] = []
-  for (let row = 0; row < ROW_COUNT; row += 1) {
-    singles.push(await session.run(sliceRows(batch, row, row + 1)))
-  }
-  if (singles.some((outputs) => countRows(outputs) !== 1)) return 'one row does not give one row'
-  const difference = findDifference(joinRows(singles), await session.run(batch))
-  return difference === undefined ? undefined : `rows influence each other: ${difference}`
+function isSame(row: readonly NamedTensor[], other: readonly NamedTensor[] | undefined): boolean {
+  return row.every(({ elements }, position) => {
+    const given = other?.[position]?.elements
+    return elements.length === given?.length && elements.every((one, at) => one === given[at])
+  })
 }
