@@ -5,7 +5,11 @@
  */
 export function findHeader(rawHeaders: readonly string[], lowerName: string): string | undefined {
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === lowerName) return rawHeaders[index + 1]
+    const name = rawHeaders[index] ?? ''
+    // Most names differ in length already, and need no copy in lower case.
+    if (name.length === lowerName.length && name.toLowerCase() === lowerName) {
+      return rawHeaders[index + 1]
+    }
   }
   return undefined
 }
