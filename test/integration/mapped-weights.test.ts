@@ -184,18 +184,25 @@ test('one changed byte among the weights is found by the full look after the rep
   assert.equal(await optimised(place), directory)
 })
 
-test('a suspect is read in full before it is used again', async () => {
-  const place = given(makeMlp(SHAPE))
-  const directory = await optimised(place)
-  damage(directory, 'model.onnx.data', (path) => flipByte(path, 3_000_000))
-  writeFileSync(`${directory}.suspect`, 'a worker said so')
-  const reports = await optimise(place)
-  assert.deepEqual(
-    reports.map(({ kind }) => kind),
-    ['optimised'],
-  )
-  assert.deepEqual((await load(place.source, directory)).notes, [])
-})
+for (const { what, mark } of [
+  { what: 'a suspect', mark: '.suspect' },
+  { what: 'what was not on the disk when the machine died', mark: '.unsynced' },
+]) {
+  test(`${what} is read in full before it is used again`, async () => {
+    const place = given(makeMlp(SHAPE))
+    const directory = await optimised(place)
+    assert.ok(!existsSync(directory + mark))
+    damage(directory, 'model.onnx.data', (path) => flipByte(path, 3_000_000))
+    writeFileSync(directory + mark, '')
+    const reports = await optimise(place)
+    assert.deepEqual(
+      reports.map(({ kind }) => kind),
+      ['optimised'],
+    )
+    assert.ok(!existsSync(directory + mark))
+    assert.deepEqual((await load(place.source, directory)).notes, [])
+  })
+}
 
 test('an artefact for another processor or runtime is not loaded', async () => {
   const place = given(makeMlp(SHAPE))

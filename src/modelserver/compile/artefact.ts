@@ -10,6 +10,7 @@ import type { JsonObject } from '../../domain/json.ts'
  *   manifest.json                                   sizes and hashes of both
  * <models>/<content hash>.optimised-<key>.json      what became of attempts that gave no artefact
  * <models>/<content hash>.optimised-<key>.suspect   a worker could not load it: read it in full before it is used again
+ * <models>/<content hash>.optimised-<key>.unsynced  its weights are not all on the disk yet: as suspect after a crash
  */
 export const MODEL_NAME = 'model.onnx'
 export const WEIGHTS_NAME = 'model.onnx.data'
@@ -46,6 +47,11 @@ export function artefactPath(modelsDirectory: string, contentHash: string, key: 
 /** The file that tells the next optimiser to read the artefact in full. */
 export function suspectPath(artefact: string): string {
   return `${artefact}.suspect`
+}
+
+/** The file that is there until the artefact is on the disk. */
+export function unsyncedPath(artefact: string): string {
+  return `${artefact}.unsynced`
 }
 
 /** The manifest in the folder, or `undefined` when there is none that can be read. */
@@ -87,11 +93,16 @@ export async function findDeepDamage(folder: string): Promise<string | undefined
 }
 
 /** Describes a file for the manifest. */
-export async function describeFile(folder: string, name: string): Promise<ArtefactFile> {
+export async function describeFile(
+  folder: string,
+  name: string,
+  knownSha256?: string,
+): Promise<ArtefactFile> {
   const path = join(folder, name)
   const head = readHead(path)
   if (head === undefined) throw new Error(`${name} was not written.`)
-  return { name, bytes: head.bytes, headSha256: head.sha256, sha256: await hashFile(path) }
+  const sha256 = knownSha256 ?? (await hashFile(path))
+  return { name, bytes: head.bytes, headSha256: head.sha256, sha256 }
 }
 
 async function hashFile(path: string): Promise<string> {

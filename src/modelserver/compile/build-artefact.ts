@@ -56,8 +56,12 @@ export async function buildArtefact(
   await original.close()
   await rm(savedFolder, { recursive: true })
   const compareMs = Math.round(performance.now() - compareStartedAtMs)
-  const detail = { ...placed, batchGain: Number(gain.toFixed(2)), optimiseMs, compareMs }
-  const files = [await describeFile(folder, MODEL_NAME), await describeFile(folder, WEIGHTS_NAME)]
+  const { sha256, ...sizes } = placed
+  const detail = { ...sizes, batchGain: Number(gain.toFixed(2)), optimiseMs, compareMs }
+  const files = [
+    await describeFile(folder, MODEL_NAME),
+    await describeFile(folder, WEIGHTS_NAME, sha256),
+  ]
   const manifest: Manifest = { version: 1, key, hasPrepacked, files, detail }
   await writeFile(join(folder, MANIFEST_NAME), JSON.stringify(manifest), { flush: true })
   return manifest
@@ -73,7 +77,7 @@ function assertNoZipMap(path: string): void {
 function place(savedFolder: string, folder: string, keepsPrepacked: boolean): PlacedWeights {
   // Without a tensor large enough there is no file of weights.
   const hasWeights = existsSync(join(savedFolder, WEIGHTS_NAME))
-  const none = { plainBytes: 0, prepackedBytes: 0 }
+  const none = { plainBytes: 0, prepackedBytes: 0, sha256: '' }
   const placed = hasWeights ? placeWeights({ savedFolder, folder, keepsPrepacked }) : none
   if (placed.plainBytes >= MAPPED_BYTES_MIN) return placed
   throw new Refusal(`only ${placed.plainBytes} bytes of it are weights that can be mapped`)

@@ -14,6 +14,7 @@ import {
   MODEL_NAME,
   readManifest,
   suspectPath,
+  unsyncedPath,
   WEIGHTS_NAME,
 } from './artefact.ts'
 import { buildArtefact } from './build-artefact.ts'
@@ -62,7 +63,11 @@ export async function optimise(
     return report({ kind: 'damaged', reason: damage })
   }
   const reason = await build(request, path, key)
-  report(reason === undefined ? describe(path) : { kind: 'original', reason })
+  if (reason !== undefined) return report({ kind: 'original', reason })
+  report(describe(path))
+  // An instance starts from the page cache; a disk takes seconds for a large model.
+  await sync(join(path, WEIGHTS_NAME))
+  await rm(unsyncedPath(path))
 }
 
 function describe(directory: string): OptimiserReport {
@@ -71,10 +76,11 @@ function describe(directory: string): OptimiserReport {
 
 async function isUsable(modelsDirectory: string, path: string, key: string): Promise<boolean> {
   if (readManifest(path) === undefined && !(await exists(path))) return false
-  const isSuspect = await exists(suspectPath(path))
+  const isSuspect = (await exists(suspectPath(path))) || (await exists(unsyncedPath(path)))
   const damage = findDamage(path, key) ?? (isSuspect ? await findDeepDamage(path) : undefined)
   if (damage === undefined) {
-    await rm(suspectPath(path), { force: true })
+    if (isSuspect) await sync(join(path, WEIGHTS_NAME))
+    await removeMarks(path)
     return true
   }
   await discard(modelsDirectory, path)
@@ -115,15 +121,22 @@ async function makeIncoming(modelsDirectory: string): Promise<string> {
   return incoming
 }
 
-// The files are synced by those who wrote them; here their names are, then the one name that makes them count.
+async function removeMarks(path: string): Promise<void> {
+  await rm(suspectPath(path), { force: true })
+  await rm(unsyncedPath(path), { force: true })
+}
+
+// The small files are on the disk, the weights are marked as not; then comes the one name that makes them count.
 async function install(incoming: string, modelsDirectory: string, path: string): Promise<void> {
   for (const name of [MODEL_NAME, WEIGHTS_NAME, MANIFEST_NAME]) {
     await chmod(join(incoming, name), 0o444)
   }
-  await syncFolder(incoming)
+  await sync(incoming)
+  writeFileAtomically(unsyncedPath(path), '', 0o600)
+  await sync(modelsDirectory)
   await rename(incoming, path)
   await chmod(path, 0o555)
-  await syncFolder(modelsDirectory)
+  await sync(modelsDirectory)
 }
 
 // Renamed first: whoever maps its files keeps them, and nobody finds half of it.
@@ -131,7 +144,7 @@ async function discard(modelsDirectory: string, path: string): Promise<void> {
   await chmod(path, 0o755)
   const away = await makeIncoming(modelsDirectory)
   await rename(path, join(away, 'damaged'))
-  await rm(suspectPath(path), { force: true })
+  await removeMarks(path)
   await rm(away, { recursive: true })
 }
 
@@ -156,7 +169,8 @@ async function exists(path: string): Promise<boolean> {
   return handle !== undefined
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Of a file or a folder. */
+async function sync(path: string): Promise<void> {
   const handle = await open(path)
   await handle.sync()
   await handle.close()
