@@ -43,7 +43,8 @@ export function createModelOptimiser(options: ModelOptimiserOptions): OptimiseMo
     if (prepared.bytes < MODEL_BYTES_MIN) return { kind: 'small' }
     const { contentHash } = prepared
     const known = outcomeByHash.get(contentHash)
-    if (known !== undefined && !isUsable(await settled(known, signal))) forget(contentHash)
+    const isKept = known === undefined || isUsable(await settled(known, signal))
+    if (!isKept && outcomeByHash.get(contentHash) === known) forget(contentHash)
     const outcome =
       outcomeByHash.get(contentHash) ??
       turnstile.run(() => runOptimiser(prepared, options, () => forget(contentHash)), never)
