@@ -10,7 +10,7 @@ const FORBIDDEN = /[^\t\x20-\x7e\x80-\xff]/
 export class ReplyHeadEncoder {
   readonly #clock: Clock
   readonly #keepAlive: string
-  #dateSecond = 0
+  #dateSecond = Number.NaN
   #date = ''
 
   /** @param idleTimeoutMs how long a client may leave the connection unused. */
