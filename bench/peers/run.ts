@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeDataDir, packageRoot } from '../harness/berth.ts'
@@ -141,11 +141,12 @@ function isComplete(): boolean {
 }
 
 function describe(minutes: number): string {
+  const autogroup = readFileSync('/proc/sys/kernel/sched_autogroup_enabled', 'utf8').trim()
   return [
     `The same model, the same rows as JSON, wrk with one thread pinned to core ${CPUS[1]}; servers and wrk share cores`,
     `${CPUS.join(' and ')}. Medians of ${values.rounds} interleaved rounds of ${values.seconds} s after 1 s of warming; every server is started for`,
     `its turn and must answer right first. Berth verifies SigV4 on every request, the others know no authentication.`,
-    `Took ${minutes} minutes.`,
+    `Took ${minutes} minutes; the kernel's sched_autogroup is ${autogroup === '1' ? 'on' : 'off'}.`,
   ].join('\n')
 }
 
