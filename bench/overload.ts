@@ -9,7 +9,7 @@ import type { Section } from './harness/report.ts'
 import { signRequests } from './harness/requests.ts'
 import { encodeInstances, makeRows } from './harness/rows.ts'
 import type { BenchOptions, Scale } from './harness/scale.ts'
-import { percentile } from './harness/stats.ts'
+import { median, percentile, range } from './harness/stats.ts'
 import { makeMidSizeModel } from './models/mid-size.ts'
 
 const NAME = 'mid-size'
@@ -21,67 +21,88 @@ const CALM = 0.5
 const CAPACITY_CONNECTIONS = 16
 
 /** How many invocations are answered within the objective when more come than can be. */
-export async function measureOverload(options: BenchOptions): Promise<Section> {
-  const rows: (readonly string[])[] = []
-  const recoveries: (readonly string[])[] = []
-  for (const shedding of ['on', 'off'] as const) {
-    // Read by `berth up` when it starts.
-    process.env['BERTH_OBJECTIVE_MS'] = String(OBJECTIVE_MS)
-    process.env['BERTH_SHEDDING'] = shedding
-    const found = await measureWith(shedding, options)
-    rows.push(...found.rows)
-    recoveries.push(found.recovery)
+export async function measureOverload({ scale, show }: BenchOptions): Promise<Section> {
+  await using without = await startTarget('off')
+  await using sheds = await startTarget('on')
+  const targets = [without, sheds]
+  const results = new Map<string, Found[]>()
+  const recoveryMs = new Map<string, number[]>()
+  for (let round = 0; round < scale.roundCount; round += 1) {
+    const inTurn = round % 2 === 0 ? targets : targets.toReversed()
+    for (const load of LOADS) {
+      // Anew each time: what the machine has left for us drifts, and goodput is a share of it.
+      const capacity = await measureCapacity(without, scale)
+      for (const target of inTurn) {
+        const name = nameOf(target.shedding, load)
+        const found = await measureLoad(target, load * capacity, scale)
+        const goodput = found.inTimePerSecond / capacity
+        addTo(results, name, { ...found, goodput })
+        show(`${name}: ${formatShare(goodput)} of ${capacity.toFixed(0)}/s in time`)
+      }
+    }
+    const capacity = await measureCapacity(without, scale)
+    for (const target of inTurn) {
+      addTo(recoveryMs, target.shedding, await measureRecovery(target, scale, capacity))
+    }
   }
-  delete process.env['BERTH_OBJECTIVE_MS']
-  delete process.env['BERTH_SHEDDING']
   return {
     title: 'Overload: goodput within the objective',
-    text: describe(),
+    text: describe(scale.roundCount),
     tables: [
       {
-        columns: [
-          'Shedding',
-          'Load',
-          'Offered/s',
-          'In time/s',
-          'Goodput',
-          'p50',
-          'p99',
-          'p50 of 503',
-        ],
-        rows,
+        columns: ['Shedding', 'Load', 'Goodput', 'range', 'p50', 'p99', 'Refused', 'p50 of 503'],
+        rows: targets.flatMap(({ shedding }) =>
+          LOADS.map((load) => row(shedding, load, results.get(nameOf(shedding, load)) ?? [])),
+        ),
       },
-      { columns: ['Shedding', `In time again after ${OVERLOAD}× → ${CALM}×`], rows: recoveries },
+      {
+        columns: ['Shedding', `In time again after ${OVERLOAD}× → ${CALM}×`],
+        rows: [...recoveryMs].map(([shedding, tookMs]) => [shedding, formatTime(median(tookMs))]),
+      },
     ],
   }
 }
 
-async function measureWith(shedding: string, { scale, show }: BenchOptions) {
-  await using dataDir = await makeDataDir()
-  await using berth = await BenchBerth.start(dataDir.path)
-  await deploy(berth)
-  const target = { address: addressOfUrl(berth.running.url), sign: () => sign(berth) }
-  const capacity = await measureCapacity(target, scale)
-  show(`shedding ${shedding}: capacity ${capacity.toFixed(0)}/s`)
-  const rows: (readonly string[])[] = []
-  for (const load of LOADS) {
-    const calls = await runOpenLoop({
-      address: target.address,
-      requests: await target.sign(),
-      perSecond: () => load * capacity,
-      durationMs: scale.warmMs + scale.measuredMs,
-    })
-    const row = tabulate(calls, scale, capacity)
-    show(`shedding ${shedding}, ${load}×: ${row.join(' · ')}`)
-    rows.push([shedding, `${load}×`, ...row])
-  }
-  const recovery = [shedding, await measureRecovery(target, scale, capacity)]
-  return { rows, recovery }
+/** A Berth with the model, and how to ask it. */
+interface Target extends AsyncDisposable {
+  readonly shedding: string
+  readonly address: ReturnType<typeof addressOfUrl>
+  /** Signed now: good for minutes only. */
+  readonly requests: () => Promise<Buffer[]>
 }
 
-interface Target {
-  readonly address: ReturnType<typeof addressOfUrl>
-  readonly sign: () => Promise<Buffer[]>
+/** What one round of one load brought. */
+interface Found {
+  readonly inTimePerSecond: number
+  /** Share of capacity. */
+  readonly goodput: number
+  /** Of what was answered. */
+  readonly p50Ms: number
+  readonly p99Ms: number
+  /** Share of what was offered. */
+  readonly refused: number
+  /** How soon it was told so; NaN if nothing was refused. */
+  readonly refusedMs: number
+}
+
+async function startTarget(shedding: string): Promise<Target> {
+  const dataDir = await makeDataDir()
+  // Read by `berth up` when it starts.
+  process.env['BERTH_OBJECTIVE_MS'] = String(OBJECTIVE_MS)
+  process.env['BERTH_SHEDDING'] = shedding
+  const berth = await BenchBerth.start(dataDir.path)
+  delete process.env['BERTH_OBJECTIVE_MS']
+  delete process.env['BERTH_SHEDDING']
+  await deploy(berth)
+  return {
+    shedding,
+    address: addressOfUrl(berth.running.url),
+    requests: () => sign(berth),
+    async [Symbol.asyncDispose]() {
+      await berth[Symbol.asyncDispose]()
+      await dataDir[Symbol.asyncDispose]()
+    },
+  }
 }
 
 async function deploy(berth: BenchBerth): Promise<void> {
@@ -97,50 +118,51 @@ async function deploy(berth: BenchBerth): Promise<void> {
 }
 
 /** In a closed loop, which never overloads. */
-async function measureCapacity({ address, sign }: Target, scale: Scale): Promise<number> {
-  using file = openRequestFile(await sign())
-  const { warmMs, measuredMs } = scale
+async function measureCapacity(target: Target, { warmMs, measuredMs }: Scale): Promise<number> {
+  using file = openRequestFile(await target.requests())
   const result = await runLoad({
-    address,
+    address: target.address,
     requestsPath: file.path,
     connectionCount: CAPACITY_CONNECTIONS,
-    stopAfter: { kind: 'duration', warmMs, measuredMs },
+    stopAfter: { kind: 'duration', warmMs, measuredMs: measuredMs / 2 },
   })
   return result.perSecond
 }
 
-function tabulate(calls: readonly OpenLoopCall[], scale: Scale, capacity: number): string[] {
-  const measured = calls.filter(({ dueAtMs }) => dueAtMs >= scale.warmMs)
+async function measureLoad(target: Target, perSecond: number, scale: Scale) {
+  const { warmMs, measuredMs } = scale
+  const calls = await runOpenLoop({
+    address: target.address,
+    requests: await target.requests(),
+    perSecond: () => perSecond,
+    durationMs: warmMs + measuredMs,
+  })
+  const measured = calls.filter(({ dueAtMs }) => dueAtMs >= warmMs)
   const answered = measured.filter(({ status }) => status === 200)
-  const inTime = answered.filter(isInTime)
   const refused = measured.filter(({ status }) => status === 503)
   const others = measured.length - answered.length - refused.length
   if (others > 0) throw new Error(`${others} invocations were neither answered nor refused.`)
-  const seconds = scale.measuredMs / 1000
-  const tookMs = answered.map((call) => call.tookMs)
-  const refusedMs = refused.map((call) => call.tookMs)
-  return [
-    (measured.length / seconds).toFixed(0),
-    (inTime.length / seconds).toFixed(0),
-    `${((100 * inTime.length) / seconds / capacity).toFixed(0)} %`,
-    `${percentile(tookMs, 0.5).toFixed(0)} ms`,
-    `${percentile(tookMs, 0.99).toFixed(0)} ms`,
-    refused.length === 0 ? '-' : `${percentile(refusedMs, 0.5).toFixed(1)} ms`,
-  ]
+  const times = (list: readonly OpenLoopCall[]) => list.map(({ tookMs }) => tookMs)
+  return {
+    inTimePerSecond: answered.filter(isInTime).length / (measuredMs / 1000),
+    p50Ms: percentile(times(answered), 0.5),
+    p99Ms: percentile(times(answered), 0.99),
+    refused: refused.length / measured.length,
+    refusedMs: percentile(times(refused), 0.5),
+  }
 }
 
 /** From the fall of the load to the last invocation sent after it that was refused or late. */
-async function measureRecovery({ address, sign }: Target, scale: Scale, capacity: number) {
+async function measureRecovery(target: Target, scale: Scale, capacity: number): Promise<number> {
   const fallAtMs = scale.measuredMs
   const calls = await runOpenLoop({
-    address,
-    requests: await sign(),
+    address: target.address,
+    requests: await target.requests(),
     perSecond: (elapsedMs) => (elapsedMs < fallAtMs ? OVERLOAD : CALM) * capacity,
     durationMs: 2 * fallAtMs,
   })
   const bad = calls.filter((call) => call.dueAtMs >= fallAtMs && !isInTime(call))
-  const last = bad.at(-1)
-  return last === undefined ? '0 ms' : `${(last.dueAtMs - fallAtMs).toFixed(0)} ms`
+  return Math.max(0, (bad.at(-1)?.dueAtMs ?? 0) - fallAtMs)
 }
 
 function isInTime({ status, tookMs }: OpenLoopCall): boolean {
@@ -150,8 +172,8 @@ function isInTime({ status, tookMs }: OpenLoopCall): boolean {
 function sign({ environment, running }: BenchBerth): Promise<Buffer[]> {
   const path = `/endpoints/${NAME}/invocations`
   const headers = { 'content-type': 'application/json', accept: 'application/json' }
-  const requests = makeRows().map((row) => {
-    return { method: 'POST', path, headers, body: encodeInstances(row) } as const
+  const requests = makeRows().map((values) => {
+    return { method: 'POST', path, headers, body: encodeInstances(values) } as const
   })
   return signRequests(addressOfUrl(running.url), requests, {
     accessKeyId: environment.AWS_ACCESS_KEY_ID,
@@ -161,10 +183,43 @@ function sign({ environment, running }: BenchBerth): Promise<Buffer[]> {
   })
 }
 
-function describe(): string {
+function row(shedding: string, load: number, rounds: readonly Found[]): readonly string[] {
+  const middle = (pick: (found: Found) => number) => median(rounds.map(pick))
+  const [least, most] = range(rounds.map(({ goodput }) => goodput))
+  const refusedMs = middle((found) => found.refusedMs)
   return [
-    `The mid-size model, JSON, one row an invocation, one instance, \`BERTH_OBJECTIVE_MS=${OBJECTIVE_MS}\`. Capacity is what a closed loop of`,
-    `${CAPACITY_CONNECTIONS} connections gets, *goodput* the share of it that is answered within the objective, counted from when an invocation`,
-    'was due. Arrivals are Poisson, whether or not earlier ones were answered; the generator shares the machine.',
+    shedding,
+    `${load}×`,
+    formatShare(middle(({ goodput }) => goodput)),
+    `${formatShare(least)} – ${formatShare(most)}`,
+    formatTime(middle(({ p50Ms }) => p50Ms)),
+    formatTime(middle(({ p99Ms }) => p99Ms)),
+    formatShare(middle(({ refused }) => refused)),
+    Number.isNaN(refusedMs) ? '-' : `${refusedMs.toFixed(1)} ms`,
+  ]
+}
+
+function addTo<T>(lists: Map<string, T[]>, name: string, value: T): void {
+  lists.set(name, [...(lists.get(name) ?? []), value])
+}
+
+function nameOf(shedding: string, load: number): string {
+  return `shedding ${shedding}, ${load}×`
+}
+
+function formatShare(share: number): string {
+  return `${(100 * share).toFixed(0)} %`
+}
+
+function formatTime(tookMs: number): string {
+  return `${tookMs.toFixed(0)} ms`
+}
+
+function describe(roundCount: number): string {
+  return [
+    `The mid-size model, JSON, one row an invocation, one instance, \`BERTH_OBJECTIVE_MS=${OBJECTIVE_MS}\`. *Goodput* is what is answered`,
+    'within the objective, counted from when an invocation was due, as a share of what a closed loop of',
+    `${CAPACITY_CONNECTIONS} connections had just got. Arrivals are Poisson, whether or not earlier ones were answered; the generator shares the`,
+    `machine. Medians of ${roundCount} interleaved rounds; p50 and p99 are of what was answered.`,
   ].join('\n')
 }
