@@ -284,8 +284,8 @@ test('10,000 connections that came and went leave nothing behind', async () => {
     async (connection) => connection.send(text.slice(0, -1)),
   ]
   const visit = async (connectionCount: number): Promise<number> => {
-    for (let count = 0; count < connectionCount; count += 100) {
-      const connections = Array.from({ length: 100 }, () => new RawConnection(port))
+    for (let count = 0; count < connectionCount; count += 200) {
+      const connections = Array.from({ length: 200 }, () => new RawConnection(port))
       await Promise.all(connections.map(async (each, k) => visits[k % visits.length]?.(each)))
       for (const { socket } of connections) socket.destroy()
       await until('the end', () => world.gateway.stats().totals.connectionCount === 0)
