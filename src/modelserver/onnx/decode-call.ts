@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { bindRequest } from '../codecs/bind.ts'
 import { chooseReplyType, parseContentType } from '../codecs/media-type.ts'
-import type { ReplyType } from '../codecs/media-type.ts'
+import type { Format, ReplyType } from '../codecs/media-type.ts'
 import { findNumericPort, readNumericRows } from '../codecs/numeric-rows.ts'
 import { writePlainRows } from '../codecs/plain-rows.ts'
 import { encodeReply } from '../codecs/reply.ts'
@@ -18,10 +18,19 @@ export interface Decoded {
   readonly isColumnar: boolean
 }
 
+interface Formats {
+  readonly contentType: string | undefined
+  readonly accept: string | undefined
+  readonly format: Format
+  readonly replyType: ReplyType
+}
+
 /** Decodes requests for one model and encodes its answers. */
 export class CallCodec {
   readonly #model: Model
   readonly #numericPort: ReturnType<typeof findNumericPort>
+  /** What the last request's headers mean: nearly all callers of a model send the same. */
+  #last: Formats | undefined
 
   constructor(model: Model) {
     this.#model = model
@@ -30,8 +39,7 @@ export class CallCodec {
 
   /** @throws Rejection */
   decode({ contentType, accept, body }: ModelRequest): Decoded {
-    const format = parseContentType(contentType)
-    const replyType = chooseReplyType(accept)
+    const { format, replyType } = this.#formatsOf(contentType, accept)
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     if (format === 'json' && this.#numericPort !== undefined) {
       const rows = readNumericRows(bytes, this.#numericPort)
@@ -40,6 +48,16 @@ export class CallCodec {
     const given = parseRequest(format, bytes)
     const inputs = bindRequest(given, this.#model.session.signature)
     return { inputs, replyType, isColumnar: given.kind === 'columns' }
+  }
+
+  #formatsOf(contentType: string | undefined, accept: string | undefined): Formats {
+    const last = this.#last
+    if (last?.contentType === contentType && last?.accept === accept && last !== undefined) {
+      return last
+    }
+    const format = parseContentType(contentType)
+    this.#last = { contentType, accept, format, replyType: chooseReplyType(accept) }
+    return this.#last
   }
 
   /** @throws Rejection */
