@@ -36,7 +36,8 @@ try {
   await run()
 } catch (error) {
   log.error({ err: error }, 'gateway not started')
-  process.exitCode = 1
+  // Whatever it has opened must not keep it alive.
+  process.exit(1)
 }
 
 async function run(): Promise<void> {
