@@ -47,6 +47,7 @@ const STOP_MS = 95_000
 const STEADY_MS = 200
 // Model data that no instance uses is kept for a while, so that going back to it is quick.
 const SWEEP_INTERVAL_MS = 30 * 60_000
+const LAUNCHER_LOOK_MS = 500
 
 const nowMs = (): number => systemClock.nowMs()
 
@@ -347,7 +348,19 @@ function controlDeps(
 function stopSignal(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve())
+  if (environment()['npm_command'] !== undefined) onLauncherGone(resolve)
   return promise
+}
+
+// npx and npm do not pass SIGTERM on: without this, ending them would leave the platform running unseen.
+function onLauncherGone(listener: () => void): void {
+  const launcherPid = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === launcherPid) return
+    clearInterval(timer)
+    listener()
+  }, LAUNCHER_LOOK_MS)
+  timer.unref()
 }
 
 function gatewayArguments(config: Config, dataDir: string): readonly string[] {
