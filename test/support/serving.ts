@@ -110,17 +110,18 @@ export async function describeInside(berth: RunningBerth, name: string): Promise
   return (await ask(berth, `/berth/endpoints/${name}`)) as EndpointInside
 }
 
-/** The ready instances of an endpoint, oldest first. */
+/** The ready instances of an endpoint, by id. */
 export async function readyInstances(
   berth: RunningBerth,
   name: string,
 ): Promise<readonly { readonly instanceId: string; readonly pid: number }[]> {
   const { variants } = await describeInside(berth, name)
-  return variants.flatMap(({ instances }) =>
+  const ready = variants.flatMap(({ instances }) =>
     instances.flatMap(({ instanceId, state, pid }) =>
       state === 'ready' && pid !== undefined ? [{ instanceId, pid }] : [],
     ),
   )
+  return ready.toSorted((a, b) => a.instanceId.localeCompare(b.instanceId))
 }
 
 /** Waits until so many instances of an endpoint are ready, and no others exist. */

@@ -89,6 +89,25 @@ suite('control killed', () => {
     })
   })
 
+  test('in the middle of a burst: every endpoint that was acknowledged gets into service', async () => {
+    berth = await startBerth()
+    await createConfig(berth, { name: 'many' })
+    const acknowledged: string[] = []
+    const create = async (name: string): Promise<void> => {
+      const input = { EndpointName: name, EndpointConfigName: 'many' }
+      await berth.sagemaker.send(new CreateEndpointCommand(input))
+      acknowledged.push(name)
+    }
+    const names = Array.from({ length: 8 }, (_, index) => `burst-${index}`)
+    const burst = Promise.allSettled(names.map(create))
+    await until('some to be acknowledged', () => acknowledged.length >= 4)
+    await berth.killControl()
+    await burst
+    berth = await restart(berth)
+    await create('after')
+    for (const name of acknowledged) await untilInService(berth, name)
+  })
+
   test('while an endpoint is deleted: the next control ends it', async () => {
     berth = await startBerth()
     await serveEndpoint(berth, { name: 'leaving' })

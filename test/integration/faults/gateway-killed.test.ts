@@ -18,7 +18,7 @@ const BACK_MS_MAX = 1_000
 const KILLS_MAX = 3
 
 suite('the gateway killed under load', () => {
-  test('is back within a second, control and instances untouched', async () => {
+  test('is back within a second, control and instances untouched', async (context) => {
     const berth = await startBerth()
     try {
       await serveEndpoint(berth, { name: 'echo', instanceCount: 2 })
@@ -37,6 +37,9 @@ suite('the gateway killed under load', () => {
       const platform = await describePlatform(berth)
       const instancesAfter = await readyInstances(berth, 'echo')
       await load.stop()
+      context.diagnostic(
+        `answers again after ${gapsMs.join(', ')} ms, ${load.failures.length} failed`,
+      )
 
       assert.ok(Math.min(...gapsMs) <= BACK_MS_MAX, `answers again after ${gapsMs.join(', ')} ms`)
       assert.equal(platform.control.pid, berth.control.pid)
@@ -47,7 +50,7 @@ suite('the gateway killed under load', () => {
     }
   })
 
-  test('with two gateways, the other serves meanwhile', async () => {
+  test('with two gateways, the other serves meanwhile', async (context) => {
     const berth = await startBerth({ environment: { BERTH_GATEWAYS: '2' } })
     try {
       await serveEndpoint(berth, { name: 'echo' })
@@ -62,6 +65,7 @@ suite('the gateway killed under load', () => {
       })
       await load.untilMoreAnswers()
       await load.stop()
+      context.diagnostic(`${load.failures.length} of ${load.failures.length + load.okCount} failed`)
 
       assert.ok(pids.includes(other ?? 0), 'the other gateway was left alone')
       assertOnlyConnectionErrors(load)
