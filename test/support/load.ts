@@ -23,7 +23,7 @@ interface Answer {
 }
 
 // A refused connection fails in no time: without a pause the load would take the machine from what it waits for.
-const PAUSE_AFTER_FAILURE_MS = 5
+const PAUSE_AFTER_FAILURE_MS = 20
 
 /**
  * Invocations of one echoing endpoint, a few at a time, for as long as it runs. Nothing is retried, and each answer is

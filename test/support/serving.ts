@@ -145,7 +145,7 @@ export function untilReadyCount(
 /** The platform's own processes. */
 export interface PlatformProcesses {
   readonly control: { readonly pid: number }
-  readonly gateways: readonly { readonly pid: number; readonly memoryBytes: number }[]
+  readonly gateways: readonly { readonly pid: number; readonly uptimeMs: number }[]
   readonly instances: readonly { readonly pid: number; readonly endpointName: string }[]
 }
 
