@@ -40,6 +40,8 @@ import { findSecret } from './wire/find-secret.ts'
 import { SigningKeyCache } from './wire/sigv4-keys.ts'
 
 const GATEWAY_READY_MS = 15_000
+// Gateways of a failed start have served nobody yet.
+const TAKE_BACK_MS = 2_000
 // Drain 60 s, SIGTERM 30 s: what SageMaker gives an instance, and a little.
 const STOP_MS = 95_000
 
@@ -47,6 +49,7 @@ const STOP_MS = 95_000
 const STEADY_MS = 200
 // Model data that no instance uses is kept for a while, so that going back to it is quick.
 const SWEEP_INTERVAL_MS = 30 * 60_000
+const LAUNCHER_LOOK_MS = 500
 
 const nowMs = (): number => systemClock.nowMs()
 
@@ -93,13 +96,8 @@ export async function runBerth({ config, json }: RunOptions): Promise<number> {
   const ground = { config, paths, version: packageVersion(), startedAtMs, log }
   loadOrCreateCredentials(paths.credentials, installationOf(config))
 
-  const plane = await startDataPlane(ground)
-  const stop = await startRooms(ground, plane)
-  await plane.gateways.ready(AbortSignal.timeout(GATEWAY_READY_MS))
-
-  const { url } = plane
-  const record = { url, controlPid: process.pid, startedAtMs, version: ground.version }
-  writeFileAtomically(paths.platformRecord, JSON.stringify(record), 0o600)
+  const { url, stop } = await startPlatform(ground)
+  recordPlatform(ground, url)
   voice.ready({
     url,
     version: ground.version,
@@ -114,8 +112,42 @@ export async function runBerth({ config, json }: RunOptions): Promise<number> {
   return 0
 }
 
+/**
+ * Starts everything, and takes it back when a part of it cannot start. What an earlier control left running stays: it
+ * serves, and the next control adopts it.
+ */
+async function startPlatform(
+  ground: Ground,
+): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
+  await using undo = new AsyncDisposableStack()
+  const plane = await startDataPlane(ground, undo)
+  const stop = await startRooms(ground, plane, undo)
+  await plane.gateways.ready(AbortSignal.timeout(GATEWAY_READY_MS)).catch(() => {
+    const where = join(ground.paths.logs, 'gateway.log')
+    throw new Error(
+      `No gateway was ready within ${GATEWAY_READY_MS / 1000} s; the end of ${where} says why.`,
+    )
+  })
+  // It stands: nothing is taken back any more.
+  undo.move()
+  return { url: plane.url, stop }
+}
+
+// Helps the CLI to find this platform. A full disk must not keep the platform from being watched over.
+function recordPlatform({ paths, startedAtMs, version, log }: Ground, url: string): void {
+  const record = { url, controlPid: process.pid, startedAtMs, version }
+  try {
+    writeFileAtomically(paths.platformRecord, JSON.stringify(record), 0o600)
+  } catch (error) {
+    log.warn({ err: error }, 'platform record not written')
+  }
+}
+
 /** Gateways first: they take the longest to start and need nothing but the link. */
-async function startDataPlane({ config, paths, log }: Ground): Promise<DataPlane> {
+async function startDataPlane(
+  { config, paths, log }: Ground,
+  undo: AsyncDisposableStack,
+): Promise<DataPlane> {
   const link = createGatewayLink({
     socketPath: paths.linkSocket,
     snapshotFile: paths.routeSnapshot,
@@ -124,6 +156,7 @@ async function startDataPlane({ config, paths, log }: Ground): Promise<DataPlane
     log: log.child({ room: 'gateway-link' }),
   })
   await link.start()
+  undo.defer(() => link.close())
   const gateways = new GatewayProcesses({
     paths,
     count: config.BERTH_GATEWAYS,
@@ -134,16 +167,22 @@ async function startDataPlane({ config, paths, log }: Ground): Promise<DataPlane
     onConnected: (listener) => link.onChange(listener),
     log: log.child({ room: 'gateway-processes' }),
   })
+  undo.defer(() => gateways.takeBack(AbortSignal.timeout(TAKE_BACK_MS)))
   const port = await gateways.start()
   return { link, gateways, url: `http://${urlHost(config.BERTH_HOST)}:${port}` }
 }
 
 /** Builds the adapters, hands them to the rooms and starts these; resolves with what stops it all. */
-async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promise<void>> {
+async function startRooms(
+  ground: Ground,
+  plane: DataPlane,
+  undo: AsyncDisposableStack,
+): Promise<() => Promise<void>> {
   const { paths, log } = ground
   const { link, gateways } = plane
   const stopping = new AbortController()
   const store = createSqliteStore({ path: paths.database })
+  undo.defer(() => store.close())
   const objectStore = await openFileObjectStore({ root: paths.objects, nowMs })
   // While the platform stops there is no gateway left that could have anything outstanding.
   const isDrained = (instanceId: string): boolean =>
@@ -157,20 +196,18 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
   })
   const world = { store, modelData, isDrained, stopping: stopping.signal }
   const runtime = createRuntime(ground, plane.url, world)
+  undo.defer(() => runtime.close())
   await runtime.start()
-  link.onObservation(({ endpointName, instanceId, observed, detail }) => {
-    const reason = `A gateway skips instance ${instanceId} for a second: its connections are refused.`
-    const event = { atMs: nowMs(), endpointName, kind: 'instance-skipped', reason }
-    keepEvent(ground, store, { ...event, inputs: { instanceId, observed, detail } })
-  })
-  const sweep = setInterval(() => {
-    modelData.removeUnused(runtime.contentHashesInUse()).catch((error: unknown) => {
-      log.warn({ err: error }, 'unused model data not removed')
-    })
-  }, SWEEP_INTERVAL_MS)
+  keepObservations(ground, plane, store)
+  const sweep = startSweep(modelData, runtime, log)
+  undo.defer(() => clearInterval(sweep))
   const control = createControlServer(
     controlDeps(ground, plane, { store, objectStore, runtime, stopping: stopping.signal }),
   )
+  undo.defer(() => {
+    control.close()
+    control.closeAllConnections()
+  })
   await listenOnSocket(control, paths.controlSocket)
   const endpoints = createEndpointLoop({
     store,
@@ -183,6 +220,7 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
     },
     log: log.child({ room: 'controllers' }),
   })
+  undo.defer(() => endpoints.stop())
   endpoints.start()
 
   // Stop accepting and drain; stop deciding; stop what was decided; close what remembers it.
@@ -198,6 +236,26 @@ async function startRooms(ground: Ground, plane: DataPlane): Promise<() => Promi
     await link.close()
     await store.close()
   }
+}
+
+function keepObservations(ground: Ground, { link }: DataPlane, store: Store): void {
+  link.onObservation(({ endpointName, instanceId, observed, detail }) => {
+    const reason = `A gateway skips instance ${instanceId} for a second: its connections are refused.`
+    const event = { atMs: nowMs(), endpointName, kind: 'instance-skipped', reason }
+    keepEvent(ground, store, { ...event, inputs: { instanceId, observed, detail } })
+  })
+}
+
+function startSweep(
+  modelData: ModelDataCache,
+  runtime: ProcessRuntime,
+  log: Ground['log'],
+): NodeJS.Timeout {
+  return setInterval(() => {
+    modelData.removeUnused(runtime.contentHashesInUse()).catch((error: unknown) => {
+      log.warn({ err: error }, 'unused model data not removed')
+    })
+  }, SWEEP_INTERVAL_MS)
 }
 
 function createRuntime(
@@ -306,7 +364,19 @@ function controlDeps(
 function stopSignal(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve())
+  if (environment()['npm_command'] !== undefined) onLauncherGone(resolve)
   return promise
+}
+
+// npx and npm do not pass SIGTERM on: without this, ending them would leave the platform running unseen.
+function onLauncherGone(listener: () => void): void {
+  const launcherPid = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === launcherPid) return
+    clearInterval(timer)
+    listener()
+  }, LAUNCHER_LOOK_MS)
+  timer.unref()
 }
 
 function gatewayArguments(config: Config, dataDir: string): readonly string[] {
@@ -324,7 +394,6 @@ function gatewayArguments(config: Config, dataDir: string): readonly string[] {
     headersTimeoutMs: config.BERTH_HEADERS_TIMEOUT_MS,
     idleTimeoutMs: config.BERTH_IDLE_TIMEOUT_MS,
     orphanGraceMs: config.BERTH_ORPHAN_GRACE_SECONDS * 1000,
-    front: config.BERTH_FRONT,
     front: config.BERTH_FRONT,
     transport: config.BERTH_TRANSPORT,
   }

@@ -4,7 +4,10 @@ import { describeImage } from './doctor/image.ts'
 import { describeMachine } from './doctor/machine.ts'
 import { describeModel } from './doctor/model.ts'
 import { describeNetwork } from './doctor/network.ts'
+import { ConfigError, environment, parseConfig } from '../platform/config.ts'
 import { dataPathsOf } from '../platform/data-paths.ts'
+import { OPTIONS } from '../platform/options.ts'
+import { error } from './doctor/finding.ts'
 import type { Finding } from './doctor/finding.ts'
 import { describeRuntime } from './doctor/runtime.ts'
 import type { ExitReason } from './exit-codes.ts'
@@ -13,8 +16,8 @@ import type { Terminal } from './terminal/terminal.ts'
 /** Flags of `berth doctor`. */
 export interface DoctorOptions {
   readonly dataDir?: string
-  readonly host: string
-  readonly port: number
+  readonly host?: string
+  readonly port?: string
   readonly json?: boolean
 }
 
@@ -36,12 +39,31 @@ export async function runDoctor(
 async function describeInstallation(options: DoctorOptions): Promise<Finding[]> {
   const paths = dataPathsOf(dataDirOf(options))
   const running = readPlatformRecord(paths)
+  const config = readOptions(options)
   return [
     ...describeMachine(),
+    ...config.findings,
     ...describeRuntime(paths),
-    ...(await describeNetwork({ ...options, running })),
+    ...(await describeNetwork({ ...config, running })),
     ...(await describeModel(undefined)),
   ]
+}
+
+/** Where `berth up` would listen, and what it would say of its options. */
+function readOptions({ host, port }: DoctorOptions): {
+  readonly host: string
+  readonly port: number
+  readonly findings: readonly Finding[]
+} {
+  try {
+    const flags = { BERTH_HOST: host, BERTH_PORT: port }
+    const config = parseConfig({ file: {}, environment: environment(), flags })
+    return { host: config.BERTH_HOST, port: config.BERTH_PORT, findings: [] }
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigError)) throw thrown
+    const findings = thrown.problems.map((problem) => error('options', problem, 'Correct it.'))
+    return { host: OPTIONS.BERTH_HOST.default, port: OPTIONS.BERTH_PORT.default, findings }
+  }
 }
 
 function describeSubject(subject: string): Promise<Finding[]> | Finding[] {

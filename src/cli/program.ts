@@ -212,12 +212,13 @@ function addDoctor(program: Command, { terminal, end }: ProgramDeps): void {
       '--data-dir <dir>',
       `data directory to look at (default: ${OPTIONS.BERTH_DATA_DIR.default})`,
     )
-    .option('--host <address>', 'address that `berth up` would use', OPTIONS.BERTH_HOST.default)
+    .option(
+      '--host <address>',
+      `address that \`berth up\` would use (default: ${OPTIONS.BERTH_HOST.default})`,
+    )
     .option(
       '--port <port>',
-      'port that `berth up` would use',
-      parseCount,
-      OPTIONS.BERTH_PORT.default,
+      `port that \`berth up\` would use (default: ${OPTIONS.BERTH_PORT.default})`,
     )
     .option('--json', 'print a JSON array of findings')
     .action(async (subject: string | undefined, options: DoctorOptions) =>

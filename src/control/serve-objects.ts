@@ -9,6 +9,7 @@ import { verifyRequest } from '../wire/sigv4.ts'
 import type { VerifyDeps } from '../wire/sigv4.ts'
 import type { RouteObjects } from './deps.ts'
 import type { ObjectsDeps } from './objects/objects-call.ts'
+import { dropRest } from './objects/reply.ts'
 import { routeObjects } from './objects/route-objects.ts'
 
 /** What answering the S3 face takes besides its own deps. */
@@ -24,12 +25,15 @@ export interface ServeObjectsDeps
  */
 export function createServeObjects(deps: ServeObjectsDeps): RouteObjects {
   return async (request, response, requestId) => {
-    const result = verify(request, deps)
-    if (result.kind !== 'verified') return refuse(request, response, { requestId, result, deps })
     const gone = new AbortController()
     response.once('close', () => {
       if (!response.writableFinished) gone.abort()
     })
+    const { signal } = gone
+    const result = verify(request, deps)
+    if (result.kind !== 'verified') {
+      return refuse(request, response, { requestId, result, signal, deps })
+    }
     const verified = {
       method: request.method ?? '',
       rawTarget: request.url ?? '',
@@ -37,7 +41,7 @@ export function createServeObjects(deps: ServeObjectsDeps): RouteObjects {
       body: request,
       auth: result,
       requestId,
-      signal: gone.signal,
+      signal,
     }
     await routeObjects(verified, response, deps)
   }
@@ -60,6 +64,7 @@ function verify(request: IncomingMessage, deps: ServeObjectsDeps): VerifyResult 
 
 interface Refusal {
   readonly requestId: string
+  readonly signal: AbortSignal
   readonly result: Exclude<VerifyResult, { readonly kind: 'verified' }>
   readonly deps: ServeObjectsDeps
 }
@@ -70,7 +75,11 @@ const NO_HASH: AuthFailure = {
   message: 'Missing required header for this request: x-amz-content-sha256',
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+async function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  refusal: Refusal,
+): Promise<void> {
   const { requestId, result, deps } = refusal
   const error = authError(result.kind === 'rejected' ? result.failure : NO_HASH, 's3')
   const reply = encodeS3Error(error, {
@@ -79,6 +88,9 @@ function refuse(request: IncomingMessage, response: ServerResponse, refusal: Ref
     region: deps.region,
     isHead: request.method === 'HEAD',
   })
-  response.writeHead(reply.status, { ...reply.headers, Connection: 'close' })
-  response.end(reply.body)
+  const length = { 'Content-Length': String(Buffer.byteLength(reply.body)) }
+  response.writeHead(reply.status, { ...reply.headers, ...length, Connection: 'close' })
+  response.write(reply.body)
+  await dropRest(request, refusal.signal)
+  response.end()
 }

@@ -212,7 +212,12 @@ export class Gateway {
     const startToken = findProcess(process.pid)?.startToken ?? ''
     const identity = { gatewayId, pid: process.pid, host, port: this.#port, programVersion }
     const text = encodeGatewayRecord({ ...identity, startToken })
-    writeFileSync(this.#recordFile(), text, { mode: 0o600 })
+    try {
+      writeFileSync(this.#recordFile(), text, { mode: 0o600 })
+    } catch (error) {
+      // A full disk must not keep it from serving; whoever launched it has a record of its own.
+      this.#options.log.warn({ err: error }, 'gateway record not written')
+    }
   }
 
   async #watchControl(link: LinkClient, signal: AbortSignal): Promise<void> {

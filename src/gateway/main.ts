@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 
 import { systemClock } from '../platform/clock.ts'
@@ -36,7 +37,8 @@ try {
   await run()
 } catch (error) {
   log.error({ err: error }, 'gateway not started')
-  process.exitCode = 1
+  // Whatever it has opened must not keep it alive.
+  process.exit(1)
 }
 
 async function run(): Promise<void> {
@@ -58,6 +60,8 @@ async function run(): Promise<void> {
     log,
   })
   await gateway.start()
+  // Now and not at the end, which may be a SIGKILL: the next gateway starts from it.
+  flushCompileCache()
   const signalled = Promise.withResolvers<string>()
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => signalled.resolve(name))
   const orphaned = gateway.orphaned.then(() => 'orphaned')

@@ -74,7 +74,11 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-function lingerThenEnd(request: IncomingMessage, response: ServerResponse): void {
+/**
+ * Drops what is left of a body, within bounds, and then ends: closing before would reset the connection, and a client
+ * that is still sending would lose the reply.
+ */
+export function lingerThenEnd(request: IncomingMessage, response: ServerResponse): void {
   let droppedBytes = 0
   const end = (): void => {
     clearTimeout(timer)

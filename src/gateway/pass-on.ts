@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import { BerthError, isBerthError } from '../domain/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import { ClientGone } from './deadline.ts'
+import { lingerThenEnd } from './node-sink.ts'
 
 // A control process that is replaced is back in about a second.
 const CONTROL_WAIT_MS = 2_000
@@ -115,7 +116,12 @@ function copyReply(
     response.once('end', () => {
       const trailers = pairsOf(response.rawTrailers)
       if (trailers.length > 0) reply.addTrailers(trailers)
-      reply.end()
+      if (request.complete) reply.end()
+      else {
+        // Refused before its end: nobody wants the rest.
+        request.unpipe(upstream)
+        lingerThenEnd(request, reply)
+      }
     })
     response.once('error', () => reply.destroy())
   })

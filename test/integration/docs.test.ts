@@ -71,6 +71,8 @@ function run({ language, text }: Block): Promise<{ code: number; output: string 
   const env = {
     PATH,
     HOME: bin,
+    // The guide must hold wherever another program has the default port.
+    BERTH_PORT: '0',
     AWS_ENDPOINT_URL: berth.url,
     AWS_ACCESS_KEY_ID: berth.credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: berth.credentials.secretAccessKey,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -88,15 +89,26 @@ export async function disposeBerth(berth: RunningBerth): Promise<void> {
   if (wasRunning) assert.deepEqual(left, [], 'processes left behind by an orderly stop')
 }
 
-/** Processes of this machine that name the data directory on their command line or in their environment. */
-export function installationPids(dataDir: string): readonly number[] {
+/**
+ * Processes of this machine that name the data directory on their command line or in their environment.
+ *
+ * @param program what else their command line must name, such as `modelserver/main`.
+ */
+export function installationPids(dataDir: string, program = ''): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter(
-      (pid) =>
-        mentions(`/proc/${pid}/cmdline`, dataDir) || mentions(`/proc/${pid}/environ`, dataDir),
-    )
+    .filter((pid) => isOf(pid, dataDir))
+    .filter((pid) => mentions(`/proc/${pid}/cmdline`, program))
     .map(Number)
+}
+
+function isOf(pid: string, dataDir: string): boolean {
+  const marker = createHash('sha256').update(dataDir).digest('hex').slice(0, 16)
+  return (
+    mentions(`/proc/${pid}/cmdline`, dataDir) ||
+    mentions(`/proc/${pid}/environ`, dataDir) ||
+    mentions(`/proc/${pid}/environ`, `BERTH_INSTALLATION=${marker}`)
+  )
 }
 
 function mentions(file: string, text: string): boolean {

@@ -50,6 +50,7 @@ export class GatewayProcesses {
   readonly #options: GatewayProcessesOptions
   readonly #command: string
   readonly #launches = new Map<string, Launch>()
+  readonly #adoptedIds = new Set<string>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #port = 0
   #quickDeathCount = 0
@@ -96,7 +97,19 @@ export class GatewayProcesses {
   /** Tells every gateway to drain and waits until they are gone; kills what is left when the signal aborts. */
   async stop(signal: AbortSignal): Promise<void> {
     this.abandon()
-    const launches = this.list()
+    await this.#end(this.list(), signal)
+  }
+
+  /** Like {@link stop}, but adopted gateways go on: they have clients. */
+  async takeBack(signal: AbortSignal): Promise<void> {
+    this.abandon()
+    await this.#end(
+      this.list().filter(({ gatewayId }) => !this.#adoptedIds.has(gatewayId)),
+      signal,
+    )
+  }
+
+  async #end(launches: readonly Launch[], signal: AbortSignal): Promise<void> {
     for (const launch of launches) signalProcess(launch, 'SIGTERM')
     await Promise.all(launches.map((launch) => waitUntilGone(launch, signal)))
     for (const { gatewayId } of launches) removeLaunch(this.#options.paths.gateways, gatewayId)
@@ -130,6 +143,7 @@ export class GatewayProcesses {
       detached: true,
       stdio: ['ignore', logFd, logFd],
       cwd: paths.dataDir,
+      // Clients wait for the replacement of a dead gateway: it starts in half the time from compiled code.
       env: { ...environment(), NODE_COMPILE_CACHE: join(paths.codeCache, 'gateway') },
     })
     closeSync(logFd)
@@ -149,12 +163,23 @@ export class GatewayProcesses {
       startedAtMs: Date.now(),
     }
     this.#launches.set(gatewayId, launch)
-    writeLaunch(paths.gateways, launch)
+    this.#record(launch)
     log.info({ gatewayId, pid: launch.pid, port: launch.port }, 'gateway started')
     child.once('exit', (code, signal) => this.#ended(launch, { code, signal }))
   }
 
+  // On a full disk it serves all the same; a later control would start another beside it.
+  #record(launch: Launch): void {
+    try {
+      writeLaunch(this.#options.paths.gateways, launch)
+    } catch (error) {
+      const { gatewayId } = launch
+      this.#options.log.error({ gatewayId, err: error }, 'gateway launch not recorded')
+    }
+  }
+
   #adopt(launch: Launch): void {
+    this.#adoptedIds.add(launch.gatewayId)
     this.#launches.set(launch.gatewayId, launch)
     this.#options.log.info({ gatewayId: launch.gatewayId, pid: launch.pid }, 'gateway adopted')
     const timer = setInterval(() => {

@@ -1,11 +1,12 @@
 import { Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { BodyError } from '../../wire/aws-chunked.ts'
 import { encodeS3Error } from '../../wire/s3/errors.ts'
 import { encodeDocument, encodePlainDocument, element } from '../../wire/s3/xml.ts'
 import type { Xml } from '../../wire/s3/xml.ts'
 import { BerthError, isBerthError } from '../../domain/errors.ts'
-import type { ObjectsCall, S3Request } from './objects-call.ts'
+import type { ObjectsCall } from './objects-call.ts'
 
 const KEEP_ALIVE_MS = 10_000
 // A few parts of an SDK's upload.
@@ -101,11 +102,12 @@ export async function sendError(call: ObjectsCall, error: unknown): Promise<void
   const length = { 'Content-Length': String(Buffer.byteLength(reply.body)) }
   response.writeHead(reply.status, { ...reply.headers, ...close, ...length })
   response.write(reply.body)
-  if (!request.body.readableEnded) await dropRest(request)
+  if (!request.body.readableEnded) await dropRest(request.body, request.signal)
   response.end()
 }
 
-async function dropRest({ body, signal }: S3Request): Promise<void> {
+/** Reads and forgets what is left of a body, within bounds: closing before would take the reply with it. */
+export async function dropRest(body: Readable, signal: AbortSignal): Promise<void> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(DROP_MS_MAX)])
   try {
     let bytes = 0

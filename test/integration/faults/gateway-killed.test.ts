@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+
+import { disposeBerth, startBerth } from '../../support/berth.ts'
+import type { RunningBerth } from '../../support/berth.ts'
+import { Load } from '../../support/load.ts'
+import type { FailedInvocation } from '../../support/load.ts'
+import {
+  describePlatform,
+  readyInstances,
+  serveEndpoint,
+  untilReadyCount,
+} from '../../support/serving.ts'
+import { until } from '../../support/until.ts'
+
+// Promised. A machine that other tests keep busy may miss it once; a gateway that cannot do it misses it always.
+const BACK_MS_MAX = 1_000
+const KILLS_MAX = 3
+const LIFE_MS_MIN = 2_000
+
+suite('the gateway killed under load', () => {
+  test('is back within a second, control and instances untouched', async (context) => {
+    const berth = await startBerth()
+    try {
+      await serveEndpoint(berth, { name: 'echo', instanceCount: 2 })
+      const instancesBefore = await untilReadyCount(berth, 'echo', 2)
+      await using load = new Load(berth, 'echo')
+      const gapsMs: number[] = []
+      while (gapsMs.length < KILLS_MAX && !(Math.min(...gapsMs) <= BACK_MS_MAX)) {
+        await load.untilMoreAnswers()
+        // One that lives shorter is not restarted at once, lest it spin.
+        const [gateway] = await untilGatewayCount(berth, 1, LIFE_MS_MIN)
+        const killedAtMs = performance.now()
+        process.kill(gateway ?? 0, 'SIGKILL')
+        await load.untilMoreAnswers(1)
+        gapsMs.push(Math.round(load.msToFirstAnswerAfter(killedAtMs) ?? Infinity))
+      }
+      await load.untilMoreAnswers()
+      const platform = await describePlatform(berth)
+      const instancesAfter = await readyInstances(berth, 'echo')
+      await load.stop()
+      context.diagnostic(
+        `answers again after ${gapsMs.join(', ')} ms, ${load.failures.length} failed`,
+      )
+
+      assert.ok(Math.min(...gapsMs) <= BACK_MS_MAX, `answers again after ${gapsMs.join(', ')} ms`)
+      assert.equal(platform.control.pid, berth.control.pid)
+      assert.deepEqual(instancesAfter, instancesBefore)
+      assertOnlyConnectionErrors(load)
+    } finally {
+      await disposeBerth(berth)
+    }
+  })
+
+  test('with two gateways, the other serves meanwhile', async (context) => {
+    const berth = await startBerth({ environment: { BERTH_GATEWAYS: '2' } })
+    try {
+      await serveEndpoint(berth, { name: 'echo' })
+      await using load = new Load(berth, 'echo', 8)
+      await load.untilMoreAnswers()
+      const [victim, other] = await untilGatewayCount(berth, 2)
+      process.kill(victim ?? 0, 'SIGKILL')
+      await load.untilMoreAnswers()
+      const pids = await until('the replacement', async () => {
+        const gateways = await gatewayPids(berth)
+        return gateways.length === 2 && !gateways.includes(victim ?? 0) && gateways
+      })
+      await load.untilMoreAnswers()
+      await load.stop()
+      context.diagnostic(`${load.failures.length} of ${load.failures.length + load.okCount} failed`)
+
+      assert.ok(pids.includes(other ?? 0), 'the other gateway was left alone')
+      assertOnlyConnectionErrors(load)
+      // Each of the eight clients loses the invocation it had outstanding there, and the next one goes elsewhere.
+      assert.ok(load.failures.length <= 8, `${load.failures.length} failures`)
+    } finally {
+      await disposeBerth(berth)
+    }
+  })
+})
+
+async function gatewayPids(berth: RunningBerth): Promise<readonly number[]> {
+  const { gateways } = await describePlatform(berth)
+  return gateways.map(({ pid }) => pid)
+}
+
+function untilGatewayCount(
+  berth: RunningBerth,
+  count: number,
+  lifeMs = 0,
+): Promise<readonly number[]> {
+  return until(`${count} gateways`, async () => {
+    const { gateways } = await describePlatform(berth)
+    const isSettled = gateways.length === count && gateways.every((g) => g.uptimeMs > lifeMs)
+    return isSettled && gateways.map(({ pid }) => pid)
+  })
+}
+
+function assertOnlyConnectionErrors(load: Load): void {
+  assert.deepEqual(load.wrongAnswers, [])
+  assert.deepEqual(load.modelErrors, [])
+  const isConnectionError = ({ name }: FailedInvocation): boolean =>
+    ['ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(name)
+  assert.deepEqual(
+    load.failures.filter((failure) => !isConnectionError(failure)),
+    [],
+  )
+}
