@@ -29,29 +29,36 @@ export async function measureGatewayMemory({ scale, show }: BenchOptions): Promi
   await berth.registerModel(NAME, MODEL)
   await berth.createEndpoint(NAME)
   const rows: string[][] = []
-  let warmBytes: number | undefined
+  let warm: readonly number[] | undefined
   const record = async (what: string) => {
     await sleep(SETTLE_MS)
-    const { gateways } = await berth.describePlatform()
-    const { residentBytes } = readMemory(gateways.map(({ pid }) => pid))
-    const change = warmBytes === undefined ? 0 : residentBytes / warmBytes - 1
-    const text = `${change < 0 ? '−' : '+'}${Math.abs(100 * change).toFixed(1)} %`
-    rows.push([what, formatMib(residentBytes), warmBytes === undefined ? '–' : text])
-    show(`${what}: ${formatMib(residentBytes)}`)
-    return residentBytes
+    const { gateways, instances } = await berth.describePlatform()
+    const found = [gateways, instances].map(
+      (processes) => readMemory(processes.map(({ pid }) => pid)).residentBytes,
+    )
+    const cells = found.flatMap((bytes, k) => [formatMib(bytes), formatChange(bytes, warm?.[k])])
+    rows.push([what, ...cells])
+    show([what, ...cells].join(' '))
+    return found
   }
   await record('started')
   const warmCount = await sendRequests(berth, scale.memoryRequestCount / 10)
-  warmBytes = await record(`${formatCount(warmCount)} requests (warm)`)
+  warm = await record(`${formatCount(warmCount)} requests (warm)`)
   const count = await sendRequests(berth, scale.memoryRequestCount)
   await record(`${formatCount(count)} more requests`)
   const connectionCount = await comeAndGo(berth, scale.memoryConnectionCount)
   await record(`${formatCount(connectionCount)} connections that came and went`)
   return {
     title: 'Gateway: memory after a long day',
-    text: `Resident memory of the gateway's process, ${SETTLE_MS / 1000} s after each step; ${LOAD_CONNECTIONS} connections for the requests, ${formatCount(OPEN_AT_ONCE)} at a time for those that come and go, one request on each. Target: flat within 10 % of the warm gateway.`,
-    tables: [{ columns: ['After', 'RSS', 'against warm'], rows }],
+    text: `Resident memory of the gateway's process and of the instance's, ${SETTLE_MS / 1000} s after each step; ${LOAD_CONNECTIONS} connections for the requests, ${formatCount(OPEN_AT_ONCE)} at a time for those that come and go, one request on each. Target for the gateway: flat within 10 % of when it was warm.`,
+    tables: [{ columns: ['After', 'Gateway', 'against warm', 'Instance', 'against warm'], rows }],
   }
+}
+
+function formatChange(bytes: number, warmBytes: number | undefined): string {
+  if (warmBytes === undefined) return '–'
+  const percent = 100 * (bytes / warmBytes - 1)
+  return `${percent < 0 ? '−' : '+'}${Math.abs(percent).toFixed(1)} %`
 }
 
 /** @returns how many were sent: at least as many as wanted. */

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureColdStart } from './cold-start.ts'
 import { measureGatewayHop } from './gateway-hop.ts'
 import { measureGatewayMemory } from './gateway-memory.ts'
 import { measureGatewayModes } from './gateway-modes.ts'
@@ -17,6 +18,7 @@ import { measureStoreAtSize } from './store-at-size.ts'
 
 const BENCHES = {
   platform: measurePlatform,
+  'cold-start': measureColdStart,
   gateway: measureGatewayOverhead,
   hop: measureGatewayHop,
   modes: measureGatewayModes,
