@@ -53,7 +53,6 @@ const OPTIONS = {
   conditions: ['node', 'import'],
   chunkNames: 'chunks/[name]-[hash]',
   banner: { js: BANNER },
-  keepNames: true,
   legalComments: 'none',
   sourcemap: 'linked',
   sourcesContent: false,
