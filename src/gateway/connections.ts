@@ -55,7 +55,7 @@ export class Connections {
     const transport =
       framePaths === ''
         ? createHttpTransport(instance.address, this.#limits.slotsPerInstance)
-        : new FrameTransport(framePaths.split('\n'))
+        : new FrameTransport(framePaths.split('\n'), process.pid)
     this.#entryByInstance.set(instance.instanceId, { framePaths, transport })
     return transport
   }

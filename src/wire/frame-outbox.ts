@@ -110,9 +110,17 @@ export class FrameOutbox {
   }
 
   credit(streamId: number, byteCount: number): void {
+    this.#number(FRAME.credit, streamId, byteCount)
+  }
+
+  pace(callUs: number): void {
+    this.#number(FRAME.pace, 0, Math.min(0xff_ff_ff_ff, Math.ceil(callUs)))
+  }
+
+  #number(kind: number, streamId: number, value: number): void {
     const payload = Buffer.allocUnsafe(4)
-    payload.writeUInt32LE(byteCount)
-    this.#plain(FRAME.credit, streamId, payload)
+    payload.writeUInt32LE(value)
+    this.#plain(kind, streamId, payload)
   }
 
   #plain(kind: number, streamId: number, payload: Uint8Array, flags = 0): void {

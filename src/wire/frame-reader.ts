@@ -91,8 +91,10 @@ export class FrameReader {
       throw new FrameError(`A frame of ${length} bytes is longer than frames may be.`)
     }
     const isHello = this.#kind === FRAME.hello
-    if (isHello === this.#hasHello || isHello !== (this.#streamId === 0)) {
-      throw new FrameError('A hello is missing, repeated, or on a stream.')
+    if (isHello === this.#hasHello) throw new FrameError('A hello is missing or repeated.')
+    const isOfConnection = isHello || this.#kind === FRAME.pace
+    if (isOfConnection !== (this.#streamId === 0)) {
+      throw new FrameError(`A frame of kind ${this.#kind} is on stream ${this.#streamId}.`)
     }
     if (this.#kind === 0 || this.#kind > KIND_MAX) {
       throw new FrameError(`No frame is of kind ${this.#kind}.`)

@@ -11,7 +11,7 @@ import {
   FrameError,
   FRAMES_VERSION,
   LAST,
-  parseCreditFrame,
+  parseNumberFrame,
   parseFailureFrame,
   parseReplyFrame,
   parseRequestFrame,
@@ -43,7 +43,8 @@ function words(kind: number, payload: Buffer): object {
     case FRAME.replyFailed:
       return { kind, ...parseFailureFrame(payload) }
     case FRAME.credit:
-      return { kind, byteCount: parseCreditFrame(payload) }
+    case FRAME.pace:
+      return { kind, number: parseNumberFrame(payload) }
     default:
       return { kind, part: hex(payload) }
   }
@@ -136,7 +137,11 @@ const sent = fc.oneof(
   })),
   fc.record({ streamId: streamIds, byteCount: streamIds }).map(({ streamId, byteCount }) => ({
     send: (outbox: FrameOutbox) => outbox.credit(streamId, byteCount),
-    expected: { kind: FRAME.credit, streamId, flags: 0, byteCount },
+    expected: { kind: FRAME.credit, streamId, flags: 0, number: byteCount },
+  })),
+  fc.nat().map((callUs) => ({
+    send: (outbox: FrameOutbox) => outbox.pace(callUs - 0.5),
+    expected: { kind: FRAME.pace, streamId: 0, flags: 0, number: callUs },
   })),
   fc
     .record({
@@ -254,7 +259,7 @@ const REFUSED = [
   {
     given: 'a frame on stream 0',
     bytes: Buffer.concat([helloFrame(), frameHead({ streamId: 0 })]),
-    message: /on a stream/,
+    message: /on stream 0/,
   },
 ] as const
 

@@ -12,6 +12,7 @@ import { Buffer } from 'node:buffer'
  *   reply-failed  reason u8 · sentence, UTF-8
  *   cancel    nothing: nobody waits for the reply any more
  *   credit    bytes u32: so many more bytes of the reply's body may be sent
+ *   pace      µs u32: what one call costs the server at present, its share of a run; stream 0
  *   headers   length u16 · for each: name id u8, or 0 · length u8 · name; length u16 · value (Latin-1, as in HTTP)
  *
  * The gateway opens streams, with ids that count up. A frame with the flag `last` ends its side's body. The model server
@@ -42,6 +43,7 @@ export const FRAME = {
   replyFailed: 7,
   cancel: 8,
   credit: 9,
+  pace: 10,
 } as const
 
 /** Flag: the last part of the body, or all of it. */
@@ -182,9 +184,9 @@ export function parseFailureFrame(payload: Buffer): { reason: ReplyFailure; deta
   return { reason, detail: payload.toString('utf8', 1) }
 }
 
-/** @throws FrameError */
-export function parseCreditFrame(payload: Buffer): number {
-  if (payload.length !== 4) throw new FrameError('A credit frame has no byte count.')
+/** @returns the number that a frame of credit or pace consists of. @throws FrameError */
+export function parseNumberFrame(payload: Buffer): number {
+  if (payload.length !== 4) throw new FrameError('A frame lacks its number.')
   return payload.readUInt32LE(0)
 }
 

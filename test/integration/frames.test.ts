@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,6 +10,8 @@ import fc from 'fast-check'
 import { Deadline } from '../../src/gateway/deadline.ts'
 import { forward } from '../../src/gateway/forward.ts'
 import { FrameTransport } from '../../src/gateway/frames/frame-transport.ts'
+import { FrameOutbox } from '../../src/wire/frame-outbox.ts'
+import { FrameReader } from '../../src/wire/frame-reader.ts'
 import { FRAME, parseFailureFrame, parseReplyFrame } from '../../src/wire/frames.ts'
 import { ModelServerProcess } from '../support/echo-container.ts'
 import { FramesClient } from '../support/frames-client.ts'
@@ -184,6 +187,58 @@ test('a worker that refuses leaves its calls to the next', async () => {
   )
   await transport.destroy()
 })
+
+/** A worker that says what a call costs and answers only when told to. */
+async function startPacedWorker(name: string, callUs: number) {
+  const path = join(folder, name)
+  const answers: (() => void)[] = []
+  const server = createServer((socket) => {
+    const outbox = new FrameOutbox()
+    outbox.hello(0)
+    outbox.pace(callUs)
+    const flush = (): void => outbox.take().forEach((buffer) => socket.write(buffer))
+    flush()
+    const reader = new FrameReader(
+      () => undefined,
+      ({ streamId }) =>
+        answers.push(() => {
+          outbox.reply(streamId, { statusCode: 200, headers: {} }, Buffer.from(name), true)
+          flush()
+        }),
+    )
+    socket.on('data', (chunk: Buffer) => reader.read(chunk))
+  }).listen(path)
+  await once(server, 'listening')
+  return { path, answers, [Symbol.dispose]: () => void server.close() }
+}
+
+for (const { given, callUs, counts } of [
+  { given: 'small calls share a worker', callUs: 50, counts: { a: 12 } },
+  { given: 'small calls that are many take a second worker', callUs: 300, counts: { a: 7, b: 5 } },
+  { given: 'long calls get a worker each', callUs: 5000, counts: { a: 6, b: 6 } },
+]) {
+  test(given, async () => {
+    using a = await startPacedWorker('a', callUs)
+    using b = await startPacedWorker('b', callUs)
+    const workers = [a, b]
+    const transport = new FrameTransport(workers.map(({ path }) => path))
+    const answerAll = (): void =>
+      workers.forEach(({ answers }) => answers.splice(0).forEach((send) => send()))
+    // Two at once go to both, as long as neither has said what a call costs.
+    const first = Promise.all([ask(transport, '0'), ask(transport, '0')])
+    await until('one call on each', () => workers.every(({ answers }) => answers.length === 1))
+    answerAll()
+    await first
+    const asked = Promise.all(Array.from({ length: 12 }, () => ask(transport, '1')))
+    const arrivedCount = (): number => workers.reduce((sum, { answers }) => sum + answers.length, 0)
+    await until('all calls', () => arrivedCount() === 12)
+    answerAll()
+    const countByWorker: Record<string, number> = {}
+    for (const { text } of await asked) countByWorker[text] = (countByWorker[text] ?? 0) + 1
+    await transport.destroy()
+    assert.deepEqual(countByWorker, counts)
+  })
+}
 
 test('a transport that is closed ends its calls and takes no more', async () => {
   const transport = new FrameTransport([echo.framesPath()])

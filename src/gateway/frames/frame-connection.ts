@@ -9,6 +9,7 @@ import {
   FrameError,
   LAST,
   parseFailureFrame,
+  parseNumberFrame,
   parseReplyFrame,
   STREAMS_MAX,
 } from '../../wire/frames.ts'
@@ -43,6 +44,8 @@ export class FrameConnection implements Carrier {
   readonly #uploads = new Uploads(this.#outbox)
   readonly #callByStream = new Map<number, FrameCall>()
   #lastStreamId = 0
+  /** What a call costs the worker; infinite until it says. */
+  #callUs = Infinity
   #isConnected = false
   #isFlushPlanned = false
   #isClosing = false
@@ -65,6 +68,11 @@ export class FrameConnection implements Carrier {
 
   get outstandingCount(): number {
     return this.#callByStream.size
+  }
+
+  /** How long the worker is expected to be busy with what it has; infinite when it has something and has not said. */
+  get backlogUs(): number {
+    return this.#callByStream.size === 0 ? 0 : this.#callByStream.size * this.#callUs
   }
 
   get isFull(): boolean {
@@ -149,6 +157,10 @@ export class FrameConnection implements Carrier {
   }
 
   #take({ kind, flags, streamId, payload }: Frame): void {
+    if (kind === FRAME.pace) {
+      this.#callUs = parseNumberFrame(payload)
+      return
+    }
     const call = this.#callByStream.get(streamId)
     // It was cancelled while this was on its way.
     if (call === undefined) return

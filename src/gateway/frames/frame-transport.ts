@@ -9,6 +9,10 @@ const WINDOW_BYTES = 256 * 1024
 // A worker that has died is back after about this time, or dies again.
 const REFUSED_MS = 100
 
+// A worker with so much to do takes more before the next one is asked: shorter than a caller notices, longer than what
+// some dozen small calls cost.
+const PACKED_US = 2_000
+
 interface Worker {
   readonly socketPath: string
   connection: FrameConnection | undefined
@@ -26,8 +30,11 @@ export class FrameTransport implements Transport {
   readonly #connections = new Set<FrameConnection>()
   #isClosed = false
 
-  constructor(socketPaths: readonly string[]) {
-    this.#workers = socketPaths.map((socketPath) => {
+  /** @param firstWorker counts round the workers: gateways that begin at different ones do not all crowd the same. */
+  constructor(socketPaths: readonly string[], firstWorker = 0) {
+    const first = firstWorker % Math.max(1, socketPaths.length)
+    const inOrder = [...socketPaths.slice(first), ...socketPaths.slice(0, first)]
+    this.#workers = inOrder.map((socketPath) => {
       return { socketPath, connection: undefined, refusedUntilMs: 0 }
     })
   }
@@ -62,14 +69,20 @@ export class FrameTransport implements Transport {
     }
   }
 
-  // The one with the fewest outstanding calls, the first among equals: at low load one worker's caches stay warm.
+  // The first that will be free in a moment, else the one with the fewest outstanding calls.
+  //
+  // Small calls are better off together: one batch instead of two, one write and one wake-up instead of two. With 16
+  // connections on a small model, the processor time of gateway and workers together was half of what the fewest
+  // outstanding calls alone gave (decision 0004). A call that takes long finds the first worker busy and gets the next.
   #chooseWorker(): Worker | undefined {
     let chosen: Worker | undefined
     let leastCount = Infinity
     for (const worker of this.#workers) {
-      const count = worker.connection?.outstandingCount ?? 0
-      if (count >= leastCount || worker.connection?.isFull === true) continue
+      const { connection } = worker
+      const count = connection?.outstandingCount ?? 0
+      if (count >= leastCount || connection?.isFull === true) continue
       if (worker.refusedUntilMs > 0 && worker.refusedUntilMs > performance.now()) continue
+      if ((connection?.backlogUs ?? 0) <= PACKED_US) return worker
       chosen = worker
       leastCount = count
     }

@@ -68,6 +68,11 @@ export class FrameServer {
     for (const session of this.#sessions) session.end()
   }
 
+  /** Tells every gateway what a call costs at present. */
+  announcePace(callUs: number): void {
+    for (const session of this.#sessions) session.announcePace(callUs)
+  }
+
   /** Sends what has been answered so far, without waiting for the turn of the event loop to end. */
   flush(): void {
     for (const session of this.#sessions) session.flush()

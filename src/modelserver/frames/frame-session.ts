@@ -7,12 +7,15 @@ import {
   FRAME,
   FrameError,
   LAST,
-  parseCreditFrame,
+  parseNumberFrame,
   parseRequestFrame,
   STREAMS_MAX,
 } from '../../wire/frames.ts'
 import { IncomingCall } from './incoming-call.ts'
 import type { Carrier } from './incoming-call.ts'
+
+// The gateway only needs the order of magnitude: whether calls are worth a worker each.
+const PACE_CHANGE = 1.5
 
 /** What a session tells its server. */
 export interface SessionListener {
@@ -34,6 +37,7 @@ export class FrameSession implements Carrier {
   readonly #callByStream = new Map<number, IncomingCall>()
   readonly #reader: FrameReader
   #windowBytes = 0
+  #announcedUs = 0
   #isFlushPlanned = false
   #reason: string | undefined
 
@@ -75,6 +79,15 @@ export class FrameSession implements Carrier {
     if (buffers.length > 1) this.#socket.uncork()
   }
 
+  /** Says what a call costs at present, where the last word on it is far off. */
+  announcePace(callUs: number): void {
+    const ratio = callUs / this.#announcedUs
+    if (ratio > 1 / PACE_CHANGE && ratio < PACE_CHANGE) return
+    this.#announcedUs = callUs
+    this.outbox.pace(callUs)
+    this.planFlush()
+  }
+
   /** Closes after what is to be sent. */
   end(): void {
     this.flush()
@@ -107,7 +120,7 @@ export class FrameSession implements Carrier {
       case FRAME.cancel:
         return call?.cancel()
       case FRAME.credit: {
-        const byteCount = parseCreditFrame(payload)
+        const byteCount = parseNumberFrame(payload)
         return call?.addCredit(byteCount)
       }
       default:

@@ -15,6 +15,8 @@ import { runModel } from './run-model.ts'
 const BATCH_LIMITS: BatchLimits = { itemsMax: 64, rowsMax: 256 }
 // Requests whose rows tell whether the model may be batched, where random rows do not.
 const TRIED_MAX = 3
+// Some dozen runs make the average.
+const PACE_WEIGHT = 0.05
 const ALONE: BatchLimits = { itemsMax: 1, rowsMax: Infinity }
 
 /** What a batcher needs. */
@@ -24,8 +26,8 @@ export interface BatcherOptions {
   /** Calls that may wait; further ones are refused. */
   readonly waitingMax: number
   readonly log: Log
-  /** Called when a run's answers have been given. */
-  readonly onAnswered: () => void
+  /** Called when a run's answers have been given, with what a call cost of late: its share of a run. */
+  readonly onAnswered: (callUs: number) => void
 }
 
 /** A call in the line, decoded. */
@@ -48,6 +50,7 @@ export class Batcher {
   #arrived: { readonly call: ModelCall; readonly enqueuedAtMs: number }[] = []
   #line: Ticket[] = []
   #isRunning = false
+  #callUs = 0
   /** Undefined until rows have told. */
   #canBatch: boolean | undefined
   #hasTriedRandomRows = false
@@ -99,8 +102,14 @@ export class Batcher {
     const leaving = new Set([...take, ...shed.map(({ index }) => index)])
     for (const { index } of shed) this.#refuse(this.#line[index])
     this.#line = this.#line.filter((_ticket, index) => !leaving.has(index))
-    if (batch.length > 0) await this.#run(batch)
-    this.#options.onAnswered()
+    if (batch.length > 0) {
+      const startedAtMs = performance.now()
+      await this.#run(batch)
+      const callUs = ((performance.now() - startedAtMs) * 1000) / batch.length
+      const weight = this.#callUs === 0 ? 1 : PACE_WEIGHT
+      this.#callUs += weight * (callUs - this.#callUs)
+    }
+    this.#options.onAnswered(this.#callUs)
   }
 
   #forgetOver(): void {

@@ -58,7 +58,10 @@ async function serve(
     isBatching,
     waitingMax,
     log,
-    onAnswered: () => frames.flush(),
+    onAnswered: (callUs) => {
+      frames.announcePace(callUs)
+      frames.flush()
+    },
   })
   const frames = createFrameServer(batcher, log)
   if (framesPath !== undefined) await listen(frames.server, { socketPath: framesPath })
