@@ -32,6 +32,7 @@ const BENCHES = {
 const USAGE = `Usage: npm run bench [-- options]
 
   --only NAME   one of ${Object.keys(BENCHES).join(', ')}; may be repeated. Prints, writes no file
+  --write       with --only: writes bench/RESULTS.md all the same; the file then says which parts were measured
   --smoke       a few seconds each, to see that everything works. Prints, writes no file
   --help        this text
 
@@ -41,6 +42,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true, default: [] },
     smoke: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -62,9 +64,10 @@ async function runBenches(): Promise<void> {
     const show = (text: string) => console.error(`${name}: ${text}`)
     sections.push(await measure({ scale: values.smoke ? SMOKE : FULL, show }))
   }
-  const report = renderReport('Bench results', 'npm run bench', provenance, sections)
+  const command = ['npm run bench', ...values.only.map((name) => `--only ${name}`)].join(' ')
+  const report = renderReport('Bench results', command, provenance, sections)
   console.log(report)
-  // Only a complete, full run is a result: half a file would be half old.
-  if (values.smoke || values.only.length > 0) return
+  // The file is one run: parts that were not measured in it are not in it.
+  if (values.smoke || (values.only.length > 0 && !values.write)) return
   writeFileSync(join(packageRoot, 'bench', 'RESULTS.md'), report)
 }
