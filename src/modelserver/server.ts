@@ -24,6 +24,8 @@ const KEEP_ALIVE_MS = 75_000
 // A body may take its time on a slow disk or network; a head may not.
 const HEADERS_MS = 10_000
 const REQUEST_MS = 120_000
+// How long a client that was refused may go on sending.
+const LINGER_MS = 1_000
 
 /**
  * The container contract over HTTP/1.1: `GET /ping` and `POST /invocations`, nothing else.
@@ -122,13 +124,25 @@ export class ModelServer {
     const closing = mustClose ? { connection: 'close' } : {}
     if (body instanceof Uint8Array) {
       response.writeHead(status, { ...headers, ...closing, 'content-length': body.byteLength })
-      response.end(body)
-      // A body that was refused is read to its end and dropped, or the client would not get to read the refusal.
-      if (!request.complete) request.resume()
+      if (request.complete) return void response.end(body)
+      // A body that was refused is read to its end and dropped, or the client, still sending, would meet a closed
+      // connection and not get to read the refusal.
+      response.write(body)
+      await dropRest(request)
+      response.end()
       return
     }
     response.writeHead(status, { ...headers, ...closing })
     response.flushHeaders()
     await pipeline(Readable.from(body, { objectMode: true }), response)
   }
+}
+
+function dropRest(request: IncomingMessage): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, LINGER_MS)
+  request.once('end', resolve)
+  request.once('close', resolve)
+  request.resume()
+  return promise.finally(() => clearTimeout(timer))
 }

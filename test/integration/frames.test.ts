@@ -254,7 +254,7 @@ const LONG = JSON.stringify({ instances: [[3000]] })
 const SHORT = JSON.stringify({ instances: [[1]] })
 
 test('a worker with a full line refuses, and drops what is late or cancelled without running it', async () => {
-  await using server = await startModel('heavy.onnx', '--workers=1', '--waiting-max=3')
+  await using server = await startModel('heavy.onnx', '--workers=1', '--waiting-max=5')
   await using client = new FramesClient(server.framesPath())
   client.outbox.hello(1_000_000)
   client.request(1, SHORT)
@@ -262,7 +262,7 @@ test('a worker with a full line refuses, and drops what is late or cancelled wit
   assert.equal(parseReplyFrame((await client.frame(1, FRAME.reply)).payload).statusCode, 200)
   client.request(2, LONG)
   client.flush()
-  // While it runs nothing is read: all of these arrive after it, in one turn.
+  // Whether they arrive with it or while it runs: it goes first, and nothing is read until it is done.
   client.request(3, SHORT, { timeLeftMs: 0 })
   client.request(4, LONG)
   client.outbox.cancel(4)
