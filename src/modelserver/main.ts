@@ -89,7 +89,9 @@ async function drain(modelServer: ModelServer, image: Image, reason: string): Pr
     modelServer.server.closeAllConnections()
   }, CUT_AFTER_MS).unref()
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER_MS).unref()
-  await Promise.all([modelServer.close(), image.drain()])
+  // In this order: a call over HTTP must not begin a run in a worker that has said it is done.
+  await modelServer.close()
+  await image.drain()
   await image.close()
   end(EXIT_CODES.stopped)
 }

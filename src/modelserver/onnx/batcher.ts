@@ -50,6 +50,7 @@ export class Batcher {
   #arrived: { readonly call: ModelCall; readonly enqueuedAtMs: number }[] = []
   #line: Ticket[] = []
   #isRunning = false
+  #whenIdle: (() => void)[] = []
   #callUs = 0
   /** Undefined until rows have told. */
   #canBatch: boolean | undefined
@@ -91,6 +92,12 @@ export class Batcher {
       await new Promise((resolve) => setImmediate(resolve))
     }
     this.#isRunning = false
+    for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+
+  /** Resolves when no run goes on, those included whose callers have all left: ending the thread then is safe. */
+  async idle(): Promise<void> {
+    if (this.#isRunning) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
   }
 
   async #runNext(): Promise<void> {

@@ -69,8 +69,13 @@ async function serve(
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'invoke') calls.add(message.id, message.request)
     else if (message.kind === 'cancel') calls.cancel(message.id)
-    else if (message.kind === 'drain') void frames.close().then(() => send({ kind: 'drained' }))
+    else if (message.kind === 'drain') void drain()
   })
+  const drain = async (): Promise<void> => {
+    await frames.close()
+    await batcher.idle()
+    send({ kind: 'drained' })
+  }
   const signature = describeSignature(model.session.signature)
   send({ kind: 'ready', signature, callsMax: batcher.callsMax })
 }
