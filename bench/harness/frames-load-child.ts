@@ -36,6 +36,7 @@ function run({ socketPath, warmMs, measuredMs }: FramesLoadSpec): Promise<Frames
       flush()
     }
     const take = ({ kind, flags, payload }: Frame) => {
+      if (kind === FRAME.pace) return
       if (kind !== FRAME.reply || (flags & LAST) === 0) {
         return fail(new Error(`A reply came as a frame of kind ${kind}.`))
       }

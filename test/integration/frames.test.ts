@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import type { Socket } from 'node:net'
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -192,7 +193,9 @@ test('a worker that refuses leaves its calls to the next', async () => {
 async function startPacedWorker(name: string, callUs: number) {
   const path = join(folder, name)
   const answers: (() => void)[] = []
+  const sockets: Socket[] = []
   const server = createServer((socket) => {
+    sockets.push(socket)
     const outbox = new FrameOutbox()
     outbox.hello(0)
     outbox.pace(callUs)
@@ -209,7 +212,11 @@ async function startPacedWorker(name: string, callUs: number) {
     socket.on('data', (chunk: Buffer) => reader.read(chunk))
   }).listen(path)
   await once(server, 'listening')
-  return { path, answers, [Symbol.dispose]: () => void server.close() }
+  const crash = (): void => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
+  return { path, answers, crash, [Symbol.dispose]: () => void server.close() }
 }
 
 for (const { given, callUs, counts } of [
@@ -239,6 +246,23 @@ for (const { given, callUs, counts } of [
     assert.deepEqual(countByWorker, counts)
   })
 }
+
+test('a worker that dies loses its own calls and no others, and the next ones go round it', async () => {
+  using a = await startPacedWorker('a', 5000)
+  using b = await startPacedWorker('b', 5000)
+  const transport = new FrameTransport([a.path, b.path])
+  const asked = [ask(transport, '0'), ask(transport, '1')]
+  await until('one call on each', () => a.answers.length === 1 && b.answers.length === 1)
+  a.crash()
+  b.answers.splice(0).forEach((send) => send())
+  const outcomes = (await Promise.all(asked)).map(({ outcome }) => outcome.kind)
+  assert.deepEqual(outcomes.toSorted(), ['replied', 'reset'])
+  const next = ask(transport, '2')
+  await until('the next call', () => b.answers.length === 1)
+  b.answers.splice(0).forEach((send) => send())
+  assert.equal((await next).text, 'b')
+  await transport.destroy()
+})
 
 test('a transport that is closed ends its calls and takes no more', async () => {
   const transport = new FrameTransport([echo.framesPath()])

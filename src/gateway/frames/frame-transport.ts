@@ -73,7 +73,7 @@ export class FrameTransport implements Transport {
   //
   // Small calls are better off together: one batch instead of two, one write and one wake-up instead of two. With 16
   // connections on a small model, the processor time of gateway and workers together was half of what the fewest
-  // outstanding calls alone gave (decision 0004). A call that takes long finds the first worker busy and gets the next.
+  // outstanding calls alone gave (decision 0008). A call that takes long finds the first worker busy and gets the next.
   #chooseWorker(): Worker | undefined {
     let chosen: Worker | undefined
     let leastCount = Infinity
