@@ -19,7 +19,7 @@ const PROGRAM_BYTES_MAX = 15 * MEGABYTE
 const EXPECTED = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   /^bin\/berth\.js$/,
-  /^dist\/(cli|gateway|modelserver|modelserver\/onnx|examples\/digits|chunks)\/[\w-]+\.js(\.map)?$/,
+  /^dist\/(cli|gateway|modelserver|modelserver\/compile|modelserver\/onnx|examples\/digits|chunks)\/[\w-]+\.js(\.map)?$/,
   /^dist\/main\.js(\.map)?$/,
   /^dist\/THIRD-PARTY-NOTICES\.txt$/,
   /^dist\/onnxruntime\/(linux|darwin)\/(x64|arm64)\/[\w.]+$/,
