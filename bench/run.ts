@@ -64,7 +64,8 @@ async function runBenches(): Promise<void> {
     const show = (text: string) => console.error(`${name}: ${text}`)
     sections.push(await measure({ scale: values.smoke ? SMOKE : FULL, show }))
   }
-  const command = ['npm run bench', ...values.only.map((name) => `--only ${name}`)].join(' ')
+  const parts = values.only.map((name) => ` --only ${name}`).join('')
+  const command = `npm run bench${parts === '' ? '' : ` --${parts}`}`
   const report = renderReport('Bench results', command, provenance, sections)
   console.log(report)
   // The file is one run: parts that were not measured in it are not in it.
