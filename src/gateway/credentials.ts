@@ -1,20 +1,10 @@
 import { readFileSync } from 'node:fs'
 
+import { parseRootCredentials } from '../domain/credentials.ts'
 import type { Credentials } from '../wire/find-secret.ts'
 
 /** Reads the credentials file of a data directory. @throws Error naming the file and what it lacks. */
 export function loadCredentials(file: string): Credentials {
-  const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'))
-  const field = (name: string): string => {
-    const value: unknown = Reflect.get(Object(parsed), name)
-    if (typeof value === 'string' && value !== '') return value
-    throw new Error(`The credentials file ${file} has no "${name}".`)
-  }
-  return {
-    accessKeyId: field('accessKeyId'),
-    secretAccessKey: field('secretAccessKey'),
-    sessionKey: Buffer.from(field('sessionKeyHex'), 'hex'),
-    accountId: field('accountId'),
-    region: field('region'),
-  }
+  const { sessionKeyHex, ...stored } = parseRootCredentials(file, readFileSync(file, 'utf8'))
+  return { ...stored, sessionKey: Buffer.from(sessionKeyHex, 'hex') }
 }

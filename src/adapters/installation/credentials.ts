@@ -2,17 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
 import type { Installation } from '../../domain/arn.ts'
+import { parseRootCredentials } from '../../domain/credentials.ts'
+import type { RootCredentials } from '../../domain/credentials.ts'
 import { writeFileAtomically } from '../../platform/atomic-file.ts'
-
-/** The root access key of an installation and the key its temporary credentials are made with. */
-export interface RootCredentials extends Installation {
-  /** `AKIA` and 16 characters. */
-  readonly accessKeyId: string
-  /** 40 characters. */
-  readonly secretAccessKey: string
-  /** 32 bytes in hex: mints and verifies the session tokens of AssumeRole. */
-  readonly sessionKeyHex: string
-}
 
 /**
  * Reads the credentials file of a data directory, or writes one with a new key at the first start.
@@ -23,7 +15,7 @@ export interface RootCredentials extends Installation {
  */
 export function loadOrCreateCredentials(file: string, at: Installation): RootCredentials {
   const stored = readIfPresent(file) ?? createFile(file, at)
-  const credentials = parseCredentials(file, stored)
+  const credentials = parseRootCredentials(file, stored)
   if (credentials.accountId === at.accountId && credentials.region === at.region) return credentials
   const moved = { ...credentials, ...at }
   writeFileAtomically(file, encode(moved), 0o600)
@@ -40,21 +32,6 @@ function createFile(file: string, at: Installation): string {
   })
   writeFileAtomically(file, text, 0o600)
   return text
-}
-
-function parseCredentials(file: string, text: string): RootCredentials {
-  const parsed: unknown = JSON.parse(text)
-  const fields = ['accessKeyId', 'secretAccessKey', 'sessionKeyHex', 'accountId', 'region'] as const
-  const entries = fields.map((field) => {
-    const value: unknown = Reflect.get(Object(parsed), field)
-    if (typeof value !== 'string' || value === '') {
-      throw new Error(
-        `The credentials file ${file} has no "${field}". Restore it, or move it away for new keys.`,
-      )
-    }
-    return [field, value] as const
-  })
-  return Object.fromEntries(entries) as unknown as RootCredentials
 }
 
 function readIfPresent(file: string): string | undefined {
