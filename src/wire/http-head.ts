@@ -83,7 +83,7 @@ const SPECIAL_BY_LENGTH = groupByLength(ROLE_BY_NAME)
  *
  * It never refuses: whatever it does not fully understand is handed over to node's HTTP server with all its bytes.
  * Where it does say `head`, node's parser reads the same target, headers, length and end, which a differential fuzz
- * asserts (`test/http-head-fuzz.test.ts`): two readers that disagree are how requests are smuggled.
+ * asserts (`test/fuzz/http-head.test.ts`): two readers that disagree are how requests are smuggled.
  *
  * A loop over bytes and one string that all parts are cut from: about 2 µs for a signed head of 12 headers.
  */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { compareReaders } from './support/http-head/differential.ts'
+import { compareReaders } from '../support/http-head/differential.ts'
 
 const GENERATED_COUNT = 100_000
 
