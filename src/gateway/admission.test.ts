@@ -7,7 +7,7 @@ import type { EndpointRoute, InstanceRoute } from '../domain/routes.ts'
 import { ManualClock } from '../platform/manual-clock.ts'
 import { Admission } from './admission.ts'
 import type { AdmissionOptions, Slot } from './admission.ts'
-import { ClientGone, DeadlinePassed } from './deadline.ts'
+import { Deadline } from './deadline.ts'
 
 function instance(instanceId: string): InstanceRoute {
   return { instanceId, address: { kind: 'socket', path: `/${instanceId}` } }
@@ -22,6 +22,13 @@ function route(...instanceIds: readonly string[]): EndpointRoute {
     instances: instanceIds.map(instance),
   } as const
   return { endpointName: 'e', variants: [variant] }
+}
+
+// Time is the manual clock's here, so its own timer is taken away.
+function newDeadline(): Deadline {
+  const deadline = new Deadline(60_000)
+  deadline[Symbol.dispose]()
+  return deadline
 }
 
 function build(given: Partial<AdmissionOptions> = {}) {
@@ -45,8 +52,14 @@ function build(given: Partial<AdmissionOptions> = {}) {
     admission.applyRoute(current, next)
     current = next
   }
-  const enter = (signal: AbortSignal = new AbortController().signal): Promise<Slot> =>
-    admission.enter({ endpointName: 'e', variantName: 'v', avoidInstanceId: undefined, signal })
+  // An invocation that is refused is refused later, like one that waited: callers here make no difference.
+  const enter = async (deadline: Deadline = newDeadline()): Promise<Slot> =>
+    await admission.enter({
+      endpointName: 'e',
+      variantName: 'v',
+      avoidInstanceId: undefined,
+      deadline,
+    })
   return { clock, freed, admission, apply, enter }
 }
 
@@ -89,12 +102,12 @@ test('who waits leaves the line when its client goes, and says so when its deadl
   const { apply, enter, admission } = build()
   apply(route('a'))
   await enter()
-  const gone = new AbortController()
-  const late = new AbortController()
-  const calls = [enter(gone.signal), enter(late.signal)]
+  const gone = newDeadline()
+  const late = newDeadline()
+  const calls = [enter(gone), enter(late)]
   assert.equal(admission.waitingCount, 2)
-  gone.abort(new ClientGone())
-  late.abort(new DeadlinePassed())
+  gone.abandon()
+  late.pass()
   await assert.rejects(calls[0] ?? Promise.resolve(), { name: 'ClientGone' })
   await assert.rejects(calls[1] ?? Promise.resolve(), { name: 'ServiceUnavailable' })
   assert.equal(admission.waitingCount, 0)
@@ -146,11 +159,11 @@ test('without an instance an invocation waits five seconds, with busy ones until
   await unready
   apply(route('a'))
   await enter()
-  const busy = new AbortController()
-  const waiting = assert.rejects(enter(busy.signal), { name: 'ClientGone' })
+  const busy = newDeadline()
+  const waiting = assert.rejects(enter(busy), { name: 'ClientGone' })
   await clock.advance(60_000)
   assert.equal(admission.waitingCount, 1)
-  busy.abort(new ClientGone())
+  busy.abandon()
   await waiting
 })
 

@@ -3,7 +3,8 @@ import { BerthError } from '../domain/errors.ts'
 import type { EndpointRoute, InstanceRoute, VariantRoute } from '../domain/routes.ts'
 import { ServiceTime } from '../domain/service-time.ts'
 import type { Clock } from '../ports/clock.ts'
-import { DeadlinePassed } from './deadline.ts'
+import { ClientGone } from './deadline.ts'
+import type { Deadline } from './deadline.ts'
 import { Lane } from './lane.ts'
 import type { InstanceUse, Waiter, WaiterFailure } from './lane.ts'
 
@@ -36,10 +37,43 @@ export interface AdmissionOptions {
 }
 
 /** The right to have one invocation outstanding on an instance, until it is disposed of. */
-export interface Slot extends Disposable {
-  readonly instance: InstanceRoute
+export class Slot implements Disposable {
+  readonly #use: InstanceUse
+  readonly #aheadCount: number
+  readonly #takenAtMs: number
+  readonly #giveBack: (use: InstanceUse, nowMs: number) => void
+  readonly #nowMs: () => number
+  #isHeld = true
+
+  constructor(use: InstanceUse, owner: SlotOwner) {
+    this.#use = use
+    this.#aheadCount = use.outstandingCount
+    this.#nowMs = owner.nowMs
+    this.#takenAtMs = owner.nowMs()
+    this.#giveBack = owner.giveBack
+    use.lane?.recordAdmitted(use, this.#takenAtMs)
+    use.outstandingCount += 1
+  }
+
+  get instance(): InstanceRoute {
+    return this.#use.instance
+  }
+
   /** The container has answered to the last byte: what that took says how long the next ones will take. */
-  recordReply(): void
+  recordReply(): void {
+    this.#use.service.record(this.#aheadCount, this.#nowMs() - this.#takenAtMs)
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.#giveBack(this.#use, this.#nowMs())
+  }
+}
+
+interface SlotOwner {
+  readonly nowMs: () => number
+  readonly giveBack: (use: InstanceUse, nowMs: number) => void
 }
 
 /** What an invocation asks for. */
@@ -48,7 +82,7 @@ export interface SlotRequest {
   readonly variantName: string
   /** Where an attempt failed; chosen again only when nothing else is there. */
   readonly avoidInstanceId: string | undefined
-  readonly signal: AbortSignal
+  readonly deadline: Deadline
 }
 
 /**
@@ -62,11 +96,14 @@ export class Admission {
   readonly #lanesByEndpoint = new Map<string, readonly Lane[]>()
   readonly #useByInstance = new Map<string, InstanceUse>()
   readonly #nowMs: () => number
+  readonly #slotOwner: SlotOwner
   readonly #closing = new AbortController()
 
   constructor(options: AdmissionOptions) {
     this.#options = options
     this.#nowMs = options.nowMs ?? (() => performance.now())
+    const giveBack = (use: InstanceUse, nowMs: number): void => this.#giveBack(use, nowMs)
+    this.#slotOwner = { nowMs: this.#nowMs, giveBack }
   }
 
   /** Takes over a change of one endpoint's route. */
@@ -108,25 +145,25 @@ export class Admission {
   }
 
   /**
-   * Waits for a slot on an instance of the variant.
+   * A slot on an instance of the variant: at once, or when one comes free.
    *
    * @throws BerthError `ServiceUnavailable`: the answer would come too late, the line is full, or no instance came
    * free in time.
-   * @throws the signal's reason when it aborts.
+   * @throws ClientGone
    */
-  enter(request: SlotRequest): Promise<Slot> {
-    const { endpointName, variantName, avoidInstanceId, signal } = request
-    if (signal.aborted) return Promise.reject(endOf(request))
+  enter(request: SlotRequest): Slot | Promise<Slot> {
+    const { endpointName, variantName, avoidInstanceId, deadline } = request
+    if (deadline.endedBy !== undefined) throw endOf(request)
     const lane = this.#laneByVariant.get(laneKey(endpointName, variantName))
-    if (lane === undefined) return Promise.reject(variantRemoved(request))
+    if (lane === undefined) throw variantRemoved(request)
     const verdict = lane.decide(avoidInstanceId, this.#nowMs())
     switch (verdict.kind) {
       case 'admitted':
-        return Promise.resolve(this.#take(verdict.instance))
+        return new Slot(verdict.instance, this.#slotOwner)
       case 'waits':
         return this.#wait(lane, request, verdict.unready)
       case 'rejected':
-        return Promise.reject(this.#rejection(verdict, request))
+        throw this.#rejection(verdict, request)
     }
   }
 
@@ -210,26 +247,9 @@ export class Admission {
     if (use.outstandingCount === 0) this.#useByInstance.delete(use.instanceId)
   }
 
-  #take(use: InstanceUse): Slot {
-    const takenAtMs = this.#nowMs()
-    use.lane?.recordAdmitted(use, takenAtMs)
-    const aheadCount = use.outstandingCount
-    use.outstandingCount += 1
-    let isHeld = true
-    return {
-      instance: use.instance,
-      recordReply: () => use.service.record(aheadCount, this.#nowMs() - takenAtMs),
-      [Symbol.dispose]: () => {
-        if (!isHeld) return
-        isHeld = false
-        this.#giveBack(use)
-      },
-    }
-  }
-
-  #giveBack(use: InstanceUse): void {
+  #giveBack(use: InstanceUse, nowMs: number): void {
     use.outstandingCount -= 1
-    if (use.lane !== undefined) use.lane.admitWaiting(this.#nowMs())
+    if (use.lane !== undefined) use.lane.admitWaiting(nowMs)
     else if (use.outstandingCount === 0) {
       this.#useByInstance.delete(use.instanceId)
       this.#options.onInstanceFree(use.instanceId)
@@ -242,7 +262,7 @@ export class Admission {
     const waiter: Waiter = {
       avoidInstanceId: request.avoidInstanceId,
       joinedAtMs: this.#nowMs(),
-      admit: (use) => resolve(this.#take(use)),
+      admit: (use) => resolve(new Slot(use, this.#slotOwner)),
       fail: (reason) => reject(failureOf(reason, request)),
     }
     const abandon = (): void => {
@@ -250,7 +270,7 @@ export class Admission {
       reject(endOf(request))
     }
     lane.join(waiter)
-    request.signal.addEventListener('abort', abandon, { once: true })
+    request.deadline.onEnd(abandon)
     if (unready) {
       const { clock, unreadyWaitMs } = this.#options
       clock.sleep(unreadyWaitMs, ended.signal).then(
@@ -265,7 +285,7 @@ export class Admission {
       return await promise
     } finally {
       ended.abort()
-      request.signal.removeEventListener('abort', abandon)
+      request.deadline.onEnd(undefined)
     }
   }
 
@@ -281,9 +301,9 @@ function laneKey(endpointName: string, variantName: string): string {
   return `${endpointName}/${variantName}`
 }
 
-function endOf(request: SlotRequest): unknown {
-  const { reason }: { readonly reason: unknown } = request.signal
-  return reason instanceof DeadlinePassed ? noSlotInTime(request) : reason
+function endOf(request: SlotRequest): Error {
+  const { endedBy } = request.deadline
+  return endedBy instanceof ClientGone ? endedBy : noSlotInTime(request)
 }
 
 type Names = Pick<SlotRequest, 'endpointName' | 'variantName'>

@@ -30,13 +30,11 @@ export class BodyBudget {
 
   /** The budget as the bodies of one endpoint use it. */
   of(endpointName: string): ByteBudget {
-    return {
-      take: (byteCount) => this.#take(endpointName, byteCount),
-      giveBack: (byteCount) => this.#giveBack(endpointName, byteCount),
-    }
+    return new EndpointBudget(this, endpointName)
   }
 
-  #take(endpointName: string, wanted: number): void {
+  /** As {@link ByteBudget.take}, for one endpoint. */
+  take(endpointName: string, wanted: number): void {
     const ownTaken = this.#heldByEndpoint.get(endpointName) ?? 0
     const room = { capacity: this.#bytesMax, taken: this.#heldBytes, ownTaken, wanted }
     const verdict = decideShare(room)
@@ -45,11 +43,29 @@ export class BodyBudget {
     this.#heldBytes += wanted
   }
 
-  #giveBack(endpointName: string, byteCount: number): void {
+  giveBack(endpointName: string, byteCount: number): void {
     this.#heldBytes -= byteCount
     const left = (this.#heldByEndpoint.get(endpointName) ?? 0) - byteCount
     if (left > 0) this.#heldByEndpoint.set(endpointName, left)
     else this.#heldByEndpoint.delete(endpointName)
+  }
+}
+
+class EndpointBudget implements ByteBudget {
+  readonly #whole: BodyBudget
+  readonly #endpointName: string
+
+  constructor(whole: BodyBudget, endpointName: string) {
+    this.#whole = whole
+    this.#endpointName = endpointName
+  }
+
+  take(byteCount: number): void {
+    this.#whole.take(this.#endpointName, byteCount)
+  }
+
+  giveBack(byteCount: number): void {
+    this.#whole.giveBack(this.#endpointName, byteCount)
   }
 }
 

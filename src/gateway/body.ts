@@ -6,6 +6,7 @@ import { ClientGone } from './deadline.ts'
 
 // A body is given its whole space when this part of it has come: an eighth.
 const ALLOCATED_AT = 8
+const NOTHING = Buffer.alloc(0)
 
 /** Bounds of one body. */
 export interface BodyLimits {
@@ -29,7 +30,7 @@ export function assertAnnouncedLength(announcedBytes: number, bodyBytesMax: numb
  * A body that comes in pieces. One that comes in a single piece, as small ones do, is not copied; another one of
  * announced length is copied once, into its exact size, as it arrives, so that it is not held twice.
  */
-export class ArrivingBody {
+export class ArrivingBody implements HeldBody {
   readonly #limits: BodyLimits
   readonly #announcedBytes: number
   #pieces: Buffer[] = []
@@ -60,12 +61,22 @@ export class ArrivingBody {
     }
   }
 
-  /** All of it has come. */
+  /** All of it has come. @returns itself, whose disposal gives its bytes back to the budget. */
   hold(): HeldBody {
     const [first, ...others] = this.#pieces
     const bytes = this.#whole ?? (others.length === 0 ? first : Buffer.concat(this.#pieces))
     this.#pieces = []
-    return { bytes: bytes ?? Buffer.alloc(0), [Symbol.dispose]: () => this.giveBack() }
+    this.#whole = bytes ?? NOTHING
+    return this
+  }
+
+  /** Empty until it is held. */
+  get bytes(): Buffer {
+    return this.#whole ?? NOTHING
+  }
+
+  [Symbol.dispose](): void {
+    this.giveBack()
   }
 
   giveBack(): void {
@@ -112,7 +123,10 @@ async function readPieces(
       reject(error)
     }
   }
-  const breakOff = (): void => reject(new ClientGone())
+  // The connection closes after every request, too: an error is made only for one that was not read to its end.
+  const breakOff = (): void => {
+    if (!request.readableEnded) reject(new ClientGone())
+  }
   const timer = setTimeout(() => reject(tooSlow(limits)), limits.bodyTimeoutMs)
   request.on('data', add)
   request.once('end', resolve)

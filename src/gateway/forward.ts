@@ -38,7 +38,7 @@ export type ForwardOutcome =
  * Sends one invocation to one instance and its reply to the client, chunk by chunk at the client's pace.
  *
  * Resolves after the last byte of the container's reply, so that the slot which the caller holds counts the instance's
- * real work. Never rejects for anything a container or client can do. When the deadline's signal aborts, the container
+ * real work. Never rejects for anything a container or client can do. When the deadline ends, the container
  * is told that nobody waits.
  */
 export function forward(
@@ -72,7 +72,7 @@ class Exchange implements CallReceiver {
     const { promise, resolve } = Promise.withResolvers<ForwardOutcome>()
     this.outcome = promise
     this.#settle = resolve
-    deadline.signal.addEventListener('abort', this.#abandon, { once: true })
+    deadline.onEnd(() => this.#abandon())
     reply.onDrain(() => this.#call?.resume())
   }
 
@@ -125,8 +125,8 @@ class Exchange implements CallReceiver {
     else this.#end(outcomeOf(failure, detail))
   }
 
-  readonly #abandon = (): void => {
-    if (this.#deadline.signal.reason instanceof DeadlinePassed) {
+  #abandon(): void {
+    if (this.#deadline.endedBy instanceof DeadlinePassed) {
       this.#fail({ kind: 'timed-out' }, 'timed-out')
     } else this.#end({ kind: 'client-gone' })
   }
@@ -149,7 +149,7 @@ class Exchange implements CallReceiver {
   #end(outcome: ForwardOutcome): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    this.#deadline.signal.removeEventListener('abort', this.#abandon)
+    this.#deadline.onEnd(undefined)
     if (outcome.kind !== 'replied') this.#call?.abort()
     this.#settle(outcome)
   }

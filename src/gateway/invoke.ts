@@ -9,7 +9,7 @@ import { modelError } from '../wire/model-error.ts'
 import type { ContainerFailure } from '../wire/model-error.ts'
 import { containerHeaders } from '../wire/runtime-request.ts'
 import type { InvocationHead } from '../wire/runtime-request.ts'
-import { noInstance } from './admission.ts'
+import { noInstance, Slot } from './admission.ts'
 import type { Admission } from './admission.ts'
 import type { ClientSink } from './client-sink.ts'
 import type { Connections } from './connections.ts'
@@ -21,6 +21,7 @@ import type { GatewayLimits } from './limits.ts'
 import { StreamReply, WholeReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 import type { InvocationMeter, InvocationStats } from './stats.ts'
+import type { ContainerRequest } from './transport.ts'
 import { refuseUnsupported } from './unsupported.ts'
 
 /** One authenticated invocation, body and all. */
@@ -64,7 +65,7 @@ export async function invoke(
   const variant = chooseVariant(endpoint.variants, head.targetVariant, deps.random())
   if (variant === undefined) throw noVariant(head)
 
-  using meter = deps.stats.start(head.endpointName, variant.variantName)
+  const meter = deps.stats.start(head.endpointName, variant.variantName)
   const names = { requestId, variantName: variant.variantName }
   const reply =
     head.operation === 'InvokeEndpoint'
@@ -77,6 +78,8 @@ export async function invoke(
   } catch (error) {
     meter.recordError(error)
     throw error
+  } finally {
+    meter[Symbol.dispose]()
   }
 }
 
@@ -89,20 +92,23 @@ interface Passage {
 
 // Tries instances until one begins to answer. An attempt may be repeated only while no byte of a reply has come.
 async function forwardToOneOf(variant: VariantRoute, passage: Passage): Promise<ForwardOutcome> {
-  const { invocation, reply, meter, deps } = passage
+  const { invocation, deps } = passage
   const { endpointName } = invocation.head
   const { variantName } = variant
+  const { deadline } = invocation
   const request = containerRequest(invocation, deps.limits)
-  const { signal } = invocation.deadline
   const firstAttemptAtMs = deps.clock.nowMs()
   let resetCount = 0
   let avoidInstanceId: string | undefined
   for (;;) {
-    using slot = await deps.admission.enter({ endpointName, variantName, avoidInstanceId, signal })
-    using _attempt = meter.startAttempt()
-    const transport = deps.connections.find(slot.instance)
-    const outcome = await forward(transport, request, reply, invocation.deadline)
-    if (outcome.kind === 'replied') slot.recordReply()
+    const slotOrWait = deps.admission.enter({
+      endpointName,
+      variantName,
+      avoidInstanceId,
+      deadline,
+    })
+    const slot = slotOrWait instanceof Slot ? slotOrWait : await slotOrWait
+    const outcome = await attempt(slot, request, passage)
     if (outcome.kind !== 'refused' && outcome.kind !== 'reset') return outcome
 
     avoidInstanceId = slot.instance.instanceId
@@ -121,7 +127,25 @@ async function forwardToOneOf(variant: VariantRoute, passage: Passage): Promise<
   }
 }
 
-function containerRequest({ head, body, requestId }: Invocation, limits: GatewayLimits) {
+// `finally` and not `using`, here and wherever every invocation comes by: lowered by the bundler, `using` takes 0.4 µs.
+async function attempt(slot: Slot, request: ContainerRequest, passage: Passage) {
+  const { invocation, reply, meter, deps } = passage
+  meter.startAttempt()
+  try {
+    const transport = deps.connections.find(slot.instance)
+    const outcome = await forward(transport, request, reply, invocation.deadline)
+    if (outcome.kind === 'replied') slot.recordReply()
+    return outcome
+  } finally {
+    meter.endAttempt()
+    slot[Symbol.dispose]()
+  }
+}
+
+function containerRequest(
+  { head, body, requestId }: Invocation,
+  limits: GatewayLimits,
+): ContainerRequest {
   const isStream = head.operation === 'InvokeEndpointWithResponseStream'
   return {
     headers: containerHeaders(head, requestId),

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { encodeModelStreamError, encodePayloadPart } from '../wire/event-stream.ts'
 import { invocationHeaders, streamHeaders } from '../wire/runtime-response.ts'
 import type { InvocationReply } from '../wire/runtime-response.ts'
-import type { ClientSink } from './client-sink.ts'
+import type { ClientSink, ReplyHeaders } from './client-sink.ts'
 
 // Replies up to this size are sent in one piece with their length, and a container that breaks off before it is
 // reached still becomes a ModelError. Larger ones pass through as they come.
@@ -36,7 +36,7 @@ export type ReplyNames = Pick<InvocationReply, 'requestId' | 'variantName'>
 export class WholeReply implements Reply {
   readonly #client: ClientSink
   readonly #names: ReplyNames
-  #headers: Record<string, string> = {}
+  #headers: ReplyHeaders = {}
   #collected: Buffer[] = []
   #collectedBytes = 0
   #announcedLength: string | undefined
@@ -51,7 +51,7 @@ export class WholeReply implements Reply {
   }
 
   start({ headers }: ContainerHead): void {
-    this.#headers = { ...invocationHeaders({ ...this.#names, ...ownHeaders(headers) }) }
+    this.#headers = invocationHeaders(replyOf(this.#names, headers))
     this.#announcedLength = headers['content-length']
   }
 
@@ -60,10 +60,9 @@ export class WholeReply implements Reply {
     this.#collected.push(chunk)
     this.#collectedBytes += chunk.length
     if (this.#collectedBytes <= COLLECTED_BYTES_MAX) return true
-    if (this.#announcedLength !== undefined) {
-      this.#headers['Content-Length'] = this.#announcedLength
-    }
-    this.#client.start(200, this.#headers)
+    const length = this.#announcedLength
+    const announced = length === undefined ? {} : { 'Content-Length': length }
+    this.#client.start(200, { ...this.#headers, ...announced })
     return this.#client.write(this.#takeCollected())
   }
 
@@ -104,7 +103,7 @@ export class StreamReply implements Reply {
   }
 
   start({ headers }: ContainerHead): void {
-    this.#client.start(200, streamHeaders({ ...this.#names, ...ownHeaders(headers) }))
+    this.#client.start(200, streamHeaders(replyOf(this.#names, headers)))
   }
 
   write(chunk: Buffer): boolean {
@@ -135,13 +134,17 @@ export class StreamReply implements Reply {
 }
 
 // What of a container's headers reaches the client; wire/runtime-response.ts has the source.
-function ownHeaders(headers: IncomingHttpHeaders) {
-  const customAttributes = headers['x-amzn-sagemaker-custom-attributes']
+function replyOf(
+  { requestId, variantName }: ReplyNames,
+  headers: IncomingHttpHeaders,
+): InvocationReply {
+  const attributes = headers['x-amzn-sagemaker-custom-attributes']
+  const customAttributes = Array.isArray(attributes) ? attributes.join(', ') : attributes
   return {
+    requestId,
+    variantName,
     contentType: sendable(headers['content-type']),
-    customAttributes: sendable(
-      Array.isArray(customAttributes) ? customAttributes.join(', ') : customAttributes,
-    ),
+    customAttributes: sendable(customAttributes),
   }
 }
 

@@ -58,14 +58,20 @@ export async function serveInvocation(
   assertAnnouncedLength(incoming.announcedBytes, bodyBytesMax)
   deps.admission.refuseEarly(endpointName, () => parseHead().targetVariant)
   const budget = deps.budget.of(endpointName)
-  using body = await incoming.receiveBody({ bodyBytesMax, bodyTimeoutMs, budget })
-  // Whoever can sign may invoke every endpoint: this is where a policy will decide about the principal.
-  authenticator.verifyBody(verifiedHead, body.bytes)
+  const body = await incoming.receiveBody({ bodyBytesMax, bodyTimeoutMs, budget })
+  let deadline: Deadline | undefined
+  try {
+    // Whoever can sign may invoke every endpoint: this is where a policy will decide about the principal.
+    authenticator.verifyBody(verifiedHead, body.bytes)
 
-  const head = parseHead()
-  using deadline = new Deadline(limits.invocationTimeoutMs)
-  client.onClosed(() => deadline.abandon())
-  await invoke({ head, body: body.bytes, requestId, deadline }, client, deps)
+    const head = parseHead()
+    deadline = new Deadline(limits.invocationTimeoutMs)
+    client.onClosed(() => deadline?.abandon())
+    await invoke({ head, body: body.bytes, requestId, deadline }, client, deps)
+  } finally {
+    deadline?.[Symbol.dispose]()
+    body[Symbol.dispose]()
+  }
 }
 
 function notOfferedYet(operation: string | undefined): BerthError {

@@ -3,9 +3,7 @@ import { ClientGone } from './deadline.ts'
 import type { InvocationCounters, VariantCounters } from '../wire/link.ts'
 
 /** One finished invocation. */
-export interface InvocationRecord {
-  readonly endpointName: string
-  readonly variantName: string
+interface InvocationRecord {
   /** Which error metric counts it. */
   readonly failed: '4xx' | '5xx' | undefined
   readonly modelLatencyMicros: number
@@ -21,12 +19,50 @@ interface VariantEntry {
   hasChanged: boolean
 }
 
-/** Measures one invocation; disposing of it counts it. */
-export interface InvocationMeter extends Disposable {
-  /** Measures the time an instance has the invocation, until disposed of. */
-  startAttempt(): Disposable
-  recordFailure(failed: '4xx' | '5xx'): void
-  recordError(error: unknown): void
+/**
+ * Measures one invocation; disposing of it counts it.
+ *
+ * A class: a literal with `[Symbol.dispose]` and four closures took 1 µs more of an invocation's 40.
+ */
+export class InvocationMeter implements Disposable {
+  readonly #entry: VariantEntry
+  readonly #totals: MutableCounters
+  readonly #startedAtMs = performance.now()
+  #attemptAtMs = 0
+  #modelLatencyMs = 0
+  #failed: '4xx' | '5xx' | undefined
+
+  constructor(entry: VariantEntry, totals: MutableCounters) {
+    this.#entry = entry
+    this.#totals = totals
+  }
+
+  /** An instance has the invocation from now on. */
+  startAttempt(): void {
+    this.#attemptAtMs = performance.now()
+  }
+
+  /** The instance has it no more. */
+  endAttempt(): void {
+    this.#modelLatencyMs += performance.now() - this.#attemptAtMs
+  }
+
+  recordFailure(failed: '4xx' | '5xx'): void {
+    this.#failed = failed
+  }
+
+  recordError(error: unknown): void {
+    this.#failed = classify(error)
+  }
+
+  [Symbol.dispose](): void {
+    const modelLatencyMicros = Math.round(this.#modelLatencyMs * 1000)
+    const totalMicros = Math.round((performance.now() - this.#startedAtMs) * 1000)
+    const record = { failed: this.#failed, modelLatencyMicros, totalMicros }
+    count(this.#totals, record)
+    count(this.#entry.counters, record)
+    this.#entry.hasChanged = true
+  }
 }
 
 /** Counts invocations since the start of the process, in all and for each variant. */
@@ -36,37 +72,7 @@ export class InvocationStats {
 
   /** Begins to measure an invocation. */
   start(endpointName: string, variantName: string): InvocationMeter {
-    const startedAtMs = performance.now()
-    let modelLatencyMs = 0
-    let failed: '4xx' | '5xx' | undefined
-    return {
-      startAttempt: () => {
-        const attemptAtMs = performance.now()
-        return {
-          [Symbol.dispose]: () => {
-            modelLatencyMs += performance.now() - attemptAtMs
-          },
-        }
-      },
-      recordFailure: (kind) => {
-        failed = kind
-      },
-      recordError: (error) => {
-        failed = classify(error)
-      },
-      [Symbol.dispose]: () => {
-        const modelLatencyMicros = Math.round(modelLatencyMs * 1000)
-        const totalMicros = Math.round((performance.now() - startedAtMs) * 1000)
-        this.record({ endpointName, variantName, failed, modelLatencyMicros, totalMicros })
-      },
-    }
-  }
-
-  record(record: InvocationRecord): void {
-    count(this.#totals, record)
-    const entry = this.#findOrAdd(record.endpointName, record.variantName)
-    count(entry.counters, record)
-    entry.hasChanged = true
+    return new InvocationMeter(this.#findOrAdd(endpointName, variantName), this.#totals)
   }
 
   totals(): InvocationCounters {

