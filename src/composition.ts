@@ -193,6 +193,10 @@ export function controlDeps(
   }
 }
 
+// V8 begins with one, so that under load every hundredth invocation collects garbage, and what is outstanding at that moment
+// is copied, twice, and then into the old generation: 15 % of a gateway's processor time, threads of the collector included.
+const GATEWAY_YOUNG_MIB = 8
+
 /** Arguments for Node that start a gateway, its limits included. */
 export function gatewayArguments(config: Config, dataDir: string): readonly string[] {
   const limits = {
@@ -213,6 +217,7 @@ export function gatewayArguments(config: Config, dataDir: string): readonly stri
     transport: config.BERTH_TRANSPORT,
   }
   return [
+    `--min-semi-space-size=${GATEWAY_YOUNG_MIB}`,
     programPath('gateway/main'),
     `--data-dir=${dataDir}`,
     '--reuse-port',

@@ -37,6 +37,12 @@ const MEMBER_BY_HEADER: Readonly<Record<RuntimeOperation, ReadonlyMap<string, He
   InvokeEndpoint: memberByHeader('InvokeEndpoint'),
   InvokeEndpointWithResponseStream: memberByHeader('InvokeEndpointWithResponseStream'),
 }
+// Of ten headers of a usual request one is a member; most others differ in length already and need no copy in lower case.
+const MEMBER_NAME_LENGTHS: ReadonlySet<number> = new Set(
+  Object.values(MEMBER_BY_HEADER).flatMap((members) =>
+    [...members.keys()].map((name) => name.length),
+  ),
+)
 const ENDPOINT_NAME = findShape('EndpointName')
 
 /**
@@ -66,10 +72,12 @@ export function parseInvocationHead(
   const members = MEMBER_BY_HEADER[operation]
   let isSound = fits(ENDPOINT_NAME, endpointName)
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const member = members.get((rawHeaders[index] ?? '').toLowerCase())
+    const name = rawHeaders[index] ?? ''
+    if (!MEMBER_NAME_LENGTHS.has(name.length)) continue
+    const member = members.get(name.toLowerCase())
     if (member === undefined) continue
     const { field, shape } = member
-    if (head[field] !== undefined) throw repeated(rawHeaders[index] ?? '')
+    if (head[field] !== undefined) throw repeated(name)
     const value = rawHeaders[index + 1] ?? ''
     head[field] = value
     if (!fits(shape, value)) isSound = false
