@@ -11,8 +11,8 @@ export interface CanonicalParts {
   readonly uri: string
   readonly query: string
   readonly signedHeaders: SignedHeaders
-  /** Values by lower-case name, as {@link groupHeaders} makes them. */
-  readonly headers: ReadonlyMap<string, string>
+  /** In the order of the signed headers. */
+  readonly signedValues: readonly string[]
   readonly payloadHash: string
 }
 
@@ -96,15 +96,14 @@ export function canonicalQuery(query: string, omitted?: string): string {
   return pairs.map(([name, value]) => `${name}=${value}`).join('&')
 }
 
-/** Hex SHA-256 of the canonical request, or undefined when a signed header is not there. */
-export function hashCanonicalRequest(parts: CanonicalParts): string | undefined {
-  const { method, uri, query, headers, signedHeaders, payloadHash } = parts
+/** Hex SHA-256 of the canonical request. */
+export function hashCanonicalRequest(parts: CanonicalParts): string {
+  const { method, uri, query, signedHeaders, signedValues, payloadHash } = parts
+  const { labels } = signedHeaders
   let text = `${method}\n${uri}\n${query}`
-  for (const [name, label] of signedHeaders.labels) {
-    const value = headers.get(name)
-    if (value === undefined) return undefined
-    text += label
-    text += canonicalValue(value)
+  for (let index = 0; index < labels.length; index += 1) {
+    text += labels[index]?.[1] ?? ''
+    text += canonicalValue(signedValues[index] ?? '')
   }
   text += `\n\n${signedHeaders.list}\n${payloadHash}`
   // latin1: node decodes header bytes one to one, so this restores the bytes that the client signed.

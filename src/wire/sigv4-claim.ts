@@ -2,7 +2,12 @@ import type { AuthFailure, SignedRequest } from './auth-types.ts'
 import { groupHeaders, splitTarget } from './sigv4-canonical.ts'
 import { parseAmzDate } from './sigv4-clock.ts'
 import { decodeText } from './percent.ts'
-import { parseSignedHeaders, type SignedHeaders } from './sigv4-signed-headers.ts'
+import {
+  findUnsignedHeader,
+  listSignedValues,
+  parseSignedHeaders,
+  type SignedHeaders,
+} from './sigv4-signed-headers.ts'
 
 /** What a request says about its own signature, nothing of it verified. */
 export interface SignatureClaim {
@@ -18,13 +23,15 @@ export interface SignatureClaim {
   readonly signedAtMs: number
   readonly expiresSeconds: number | undefined
   readonly sessionToken: string | undefined
-  /** Values by lower-case name; repeated ones joined by commas. */
-  readonly headers: ReadonlyMap<string, string>
+  /** Hash of the body, or a word in its place, as the header or parameter `x-amz-content-sha256` says. */
+  readonly contentSha256: string | undefined
+  /** Values in the order of the signed headers; undefined when one of these headers is not there. */
+  readonly signedValues: readonly string[] | undefined
+  /** Why the list of signed headers is too short, if it is. */
+  readonly unsignedHeader: AuthFailure | undefined
   /** What the target says before and after its question mark. */
   readonly path: string
   readonly query: string
-  /** Decoded parameters of a presigned request, which may carry the payload hash; empty in the header form. */
-  readonly presigned: ReadonlyMap<string, string>
 }
 
 /** The claim, or why there is none. */
@@ -74,7 +81,10 @@ export function parseClaim(request: SignedRequest): ClaimResult {
   return parseAuthorization(authorization, carried)
 }
 
-type Carried = Pick<SignatureClaim, 'path' | 'query' | 'headers'>
+interface Carried extends Pick<SignatureClaim, 'path' | 'query'> {
+  /** Values by lower-case name; repeated ones joined by commas. */
+  readonly headers: ReadonlyMap<string, string>
+}
 
 function parseAuthorization(authorization: string, carried: Carried): ClaimResult {
   if (!authorization.startsWith(ALGORITHM_AND_BLANK)) {
@@ -94,7 +104,8 @@ function parseAuthorization(authorization: string, carried: Carried): ClaimResul
     return malformed(complainOfMissing(fields, amzDate))
   }
   const sessionToken = headers.get('x-amz-security-token')
-  const claim = { credential, signedHeaders, signature, amzDate, sessionToken }
+  const contentSha256 = headers.get('x-amz-content-sha256')
+  const claim = { credential, signedHeaders, signature, amzDate, sessionToken, contentSha256 }
   return completeClaim(claim, carried, HEADER_FORM)
 }
 
@@ -178,22 +189,27 @@ function parsePresigned(carried: Carried): ClaimResult {
     signature: presigned.get('X-Amz-Signature') ?? '',
     amzDate: presigned.get('X-Amz-Date') ?? '',
     sessionToken: presigned.get('X-Amz-Security-Token'),
+    contentSha256:
+      presigned.get('X-Amz-Content-Sha256') ?? carried.headers.get('x-amz-content-sha256'),
   }
-  return completeClaim(claim, carried, { form: 'query', expiresSeconds, presigned })
+  return completeClaim(claim, carried, { form: 'query', expiresSeconds })
 }
 
-interface RawClaim extends Pick<SignatureClaim, 'signature' | 'amzDate' | 'sessionToken'> {
+interface RawClaim extends Pick<
+  SignatureClaim,
+  'signature' | 'amzDate' | 'sessionToken' | 'contentSha256'
+> {
   readonly credential: string
   readonly signedHeaders: string
 }
 
-type FormOfClaim = Pick<SignatureClaim, 'form' | 'expiresSeconds' | 'presigned'>
+type FormOfClaim = Pick<SignatureClaim, 'form' | 'expiresSeconds'>
 
-const HEADER_FORM: FormOfClaim = { form: 'header', expiresSeconds: undefined, presigned: new Map() }
+const HEADER_FORM: FormOfClaim = { form: 'header', expiresSeconds: undefined }
 
 function completeClaim(raw: RawClaim, carried: Carried, formed: FormOfClaim): ClaimResult {
-  const { credential, signature, amzDate, sessionToken } = raw
-  const { form, expiresSeconds, presigned } = formed
+  const { credential, signature, amzDate, sessionToken, contentSha256 } = raw
+  const { form, expiresSeconds } = formed
   const complain = form === 'header' ? malformed : malformedQuery
   const parts = credential.split('/')
   const [accessKeyId = '', date = '', region = '', service = '', terminator = ''] = parts
@@ -227,10 +243,11 @@ function completeClaim(raw: RawClaim, carried: Carried, formed: FormOfClaim): Cl
     signedAtMs,
     expiresSeconds,
     sessionToken,
-    headers,
+    contentSha256,
+    signedValues: listSignedValues(headers, signedHeaders),
+    unsignedHeader: findUnsignedHeader(headers, signedHeaders),
     path,
     query,
-    presigned,
   }
   return { kind: 'claim', claim }
 }

@@ -25,8 +25,7 @@ export type PayloadHashChoice =
  * body that nobody signed could be swapped on the way. Source: control-plane reference §2.1 to §2.3.
  */
 export function choosePayloadHash(claim: SignatureClaim): PayloadHashChoice {
-  const given =
-    claim.presigned.get('X-Amz-Content-Sha256') ?? claim.headers.get('x-amz-content-sha256')
+  const given = claim.contentSha256
   if (claim.service === 's3') return choosePayloadHashForS3(claim, given)
   if (given === undefined) return { kind: 'body' }
   if (isHexDigest(given)) return { kind: 'given', text: given }

@@ -1,3 +1,5 @@
+import type { AuthFailure } from './auth-types.ts'
+
 /** The names of signed headers, as a signature lists them. */
 export interface SignedHeaders {
   /** As the client wrote it: names with semicolons between. */
@@ -7,6 +9,8 @@ export interface SignedHeaders {
   /** Name and label of each: `accept`, and `\naccept:`, which stands before its value in the canonical request. */
   readonly labels: readonly (readonly [name: string, label: string])[]
 }
+
+type HeaderValues = ReadonlyMap<string, string>
 
 const RECENT_MAX = 8
 const RECENT_LENGTH_MAX = 1024
@@ -37,4 +41,33 @@ export function parseSignedHeaders(list: string): SignedHeaders | undefined {
   recent[nextIndex] = parsed
   nextIndex = (nextIndex + 1) % RECENT_MAX
   return parsed
+}
+
+/** The values of the signed headers in their order, or undefined when one of them is not there. */
+export function listSignedValues(
+  valueByName: HeaderValues,
+  { names }: SignedHeaders,
+): readonly string[] | undefined {
+  const values: string[] = []
+  for (const name of names) {
+    const value = valueByName.get(name)
+    if (value === undefined) return undefined
+    values.push(value)
+  }
+  return values
+}
+
+/** What is wrong when a header is not signed that must be, or undefined. Source: control-plane reference §2.1, "Must be signed". */
+export function findUnsignedHeader(
+  valueByName: HeaderValues,
+  { names }: SignedHeaders,
+): AuthFailure | undefined {
+  for (const name of valueByName.keys()) {
+    const mustBeSigned = name === 'host' || name.startsWith('x-amz-')
+    if (!mustBeSigned || names.has(name)) continue
+    const message = `There were headers present in the request which were not signed: ${name}`
+    return { kind: 'unsigned-header', message }
+  }
+  if (names.has('host')) return undefined
+  return { kind: 'unsigned-header', message: 'The host header must be signed.' }
 }
