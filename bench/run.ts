@@ -15,12 +15,14 @@ import { measureMidSize } from './mid-size.ts'
 import { measurePlatform } from './platform.ts'
 import { measureSigV4 } from './sigv4.ts'
 import { measureStoreAtSize } from './store-at-size.ts'
+import { measureStream } from './stream.ts'
 
 const BENCHES = {
   platform: measurePlatform,
   'cold-start': measureColdStart,
   gateway: measureGatewayOverhead,
   hop: measureGatewayHop,
+  stream: measureStream,
   modes: measureGatewayModes,
   sigv4: measureSigV4,
   'mid-size': measureMidSize,
