@@ -8,6 +8,8 @@ export interface SignedHeaders {
   readonly names: ReadonlySet<string>
   /** Name and label of each: `accept`, and `\naccept:`, which stands before its value in the canonical request. */
   readonly labels: readonly (readonly [name: string, label: string])[]
+  /** What stands between the last value and the payload hash in the canonical request. */
+  readonly tail: string
 }
 
 type HeaderValues = ReadonlyMap<string, string>
@@ -36,7 +38,7 @@ export function parseSignedHeaders(list: string): SignedHeaders | undefined {
     previous = name
   }
   const labels = names.map((name) => [name, `\n${name}:`] as const)
-  const parsed = { list, names: new Set(names), labels }
+  const parsed = { list, names: new Set(names), labels, tail: `\n\n${list}\n` }
   if (list.length > RECENT_LENGTH_MAX) return parsed
   recent[nextIndex] = parsed
   nextIndex = (nextIndex + 1) % RECENT_MAX

@@ -304,6 +304,44 @@ describe('a signature', () => {
     const widened = (character: string) => String.fromCharCode(character.charCodeAt(0) + 0x100)
     assert.equal(kindOf(verifyRequest(withAuthorization(widen), deps())), 'bad-signature')
   })
+
+  it('is not completed by the end of the one before', () => {
+    for (const end of ['é', '\u0135', '\ud800', '5é', 'é5']) {
+      assert.equal(verifyRequest(DESCRIBE, deps()).kind, 'verified')
+      const request = withAuthorization((text) => text.slice(0, -end.length) + end)
+      assert.equal(kindOf(verifyRequest(request, deps())), 'bad-signature', end)
+    }
+  })
+})
+
+describe('the hash of the body in a header', () => {
+  const valid = sha256('')
+  const wrong = [
+    valid.toUpperCase(),
+    valid.slice(1),
+    `${valid}0`,
+    `${valid.slice(1)}g`,
+    `${valid.slice(1)}é`,
+    `\u0135${valid.slice(1)}`,
+    `${valid.slice(2)}  `,
+    '',
+  ]
+  for (const text of wrong) {
+    it(`is not "${text}"`, () => {
+      const authorization = (DESCRIBE.rawHeaders.at(-1) ?? '').replace(
+        ';x-amz-date',
+        ';x-amz-content-sha256;x-amz-date',
+      )
+      const request = withHeader(
+        withHeader(DESCRIBE, 'authorization', authorization),
+        'x-amz-content-sha256',
+        text,
+      )
+      const result = verifyRequest(request, deps())
+      assert.ok(result.kind === 'rejected')
+      assert.match(result.failure.message, /must be a hex SHA-256 digest/)
+    })
+  }
 })
 
 describe('canonical forms', () => {
