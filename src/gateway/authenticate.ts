@@ -13,6 +13,7 @@ import type {
   VerifyResult,
 } from '../wire/auth-types.ts'
 import { bodyMismatch, matchesPayload, verifyRequest } from '../wire/sigv4.ts'
+import { HeadForms } from '../wire/sigv4-forms.ts'
 import { SigningKeyCache } from '../wire/sigv4-keys.ts'
 import { findSecret } from '../wire/find-secret.ts'
 import type { Credentials } from '../wire/find-secret.ts'
@@ -42,6 +43,7 @@ export class Authenticator {
   readonly #clock: Clock
   readonly #regions: readonly string[]
   readonly #signingKeys = new SigningKeyCache()
+  readonly #forms = new HeadForms()
 
   constructor(credentials: Credentials, clock: Clock) {
     this.#credentials = credentials
@@ -66,6 +68,7 @@ export class Authenticator {
         services: SERVICES,
         nowMs,
         signingKeys: this.#signingKeys,
+        forms: this.#forms,
       },
     )
     const verified = acceptedOf(result)
