@@ -1,38 +1,28 @@
-import { SageMakerRuntimeClient, InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
 import { createHash, createHmac, createSecretKey, hash } from 'node:crypto'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { Authenticator } from '../src/gateway/authenticate.ts'
 import { systemClock } from '../src/platform/clock.ts'
 import { containerHeaders, parseInvocationHead } from '../src/wire/runtime-request.ts'
+import type { SignedRequest } from '../src/wire/auth-types.ts'
 import { invocationHeaders } from '../src/wire/runtime-response.ts'
+import { parseClaim } from '../src/wire/sigv4-claim.ts'
+import { HeadForms } from '../src/wire/sigv4-forms.ts'
 import { SigningKey } from '../src/wire/sigv4-keys.ts'
 import type { Section } from './harness/report.ts'
-import { type PlainRequest, signRequests } from './harness/requests.ts'
+import {
+  copyRequest,
+  cutRequest,
+  RECEIVED_COUNT,
+  type ReceivedRequest,
+  recordSdkRequests,
+  signBoto3Requests,
+  SIGNING,
+} from './harness/received.ts'
 import { type Case, runRounds } from './harness/rounds.ts'
 import type { BenchOptions } from './harness/scale.ts'
 import { median, range } from './harness/stats.ts'
 
-/** All different, so that no verdict could be remembered. */
-const REQUEST_COUNT = 512
 const PASSES_PER_ROUND = 40
 const HASHES_PER_ROUND = 50_000
-const ADDRESS = { kind: 'tcp', host: '127.0.0.1', port: 7070 } as const
-const PATH = '/endpoints/mlp/invocations'
-const SIGNING = {
-  accessKeyId: 'AKIDBENCHBENCHBENCHX',
-  secretAccessKey: 'wJalrXUtnFEMIK7MDENGbPxRfiCYBENCHBENCHXX',
-  region: 'us-east-1',
-  service: 'sagemaker',
-} as const
-
-interface ReceivedRequest {
-  readonly method: string
-  readonly rawTarget: string
-  readonly rawHeaders: readonly string[]
-  readonly body: Buffer
-}
-
 /** What verifying one invocation costs, without sockets, and what reading its head and making both heads that follow costs. */
 export async function measureSigV4({ scale, show }: BenchOptions): Promise<Section> {
   const authenticator = new Authenticator(
@@ -43,14 +33,20 @@ export async function measureSigV4({ scale, show }: BenchOptions): Promise<Secti
     const verifiedHead = authenticator.verifyHead({ method, rawTarget, rawHeaders })
     authenticator.verifyBody(verifiedHead, body)
   }
+  const forms = new HeadForms()
   const sdk = await recordSdkRequests()
   const boto3 = await signBoto3Requests()
-  const cases = [
-    { name: 'verify, JavaScript SDK', measure: () => measureRound(sdk, verify) },
-    { name: 'verify, boto3', measure: () => measureRound(boto3, verify) },
-    { name: 'heads, JavaScript SDK', measure: () => measureRound(sdk, translateHeads) },
-    { name: 'heads, boto3', measure: () => measureRound(boto3, translateHeads) },
-  ]
+  for (const request of [...sdk.slice(0, 1), ...boto3.slice(0, 1)]) forms.learn(unhashed(request))
+  const cases = Object.entries({ 'JavaScript SDK': sdk, boto3 }).flatMap(([client, requests]) => {
+    const cut = { requests, receive: cutRequest }
+    return [
+      toCase(`verify, ${client}`, { requests, receive: copyRequest }, verify),
+      toCase(`verify, ${client}, head in one text`, cut, verify),
+      toCase(`claim parsed, ${client}`, cut, (request) => parseClaim(unhashed(request))),
+      toCase(`claim recalled, ${client}`, cut, (request) => forms.recall(unhashed(request))),
+      toCase(`heads, ${client}`, cut, translateHeads),
+    ]
+  })
   // The first rounds are the compiler's.
   await runRounds(cases, 1, show)
   const results = await runRounds(cases, scale.roundCount, show)
@@ -72,14 +68,27 @@ function toRows(results: ReadonlyMap<string, readonly number[]>): string[][] {
   })
 }
 
+interface Traffic {
+  readonly requests: readonly ReceivedRequest[]
+  /** Makes new strings each time, as from a socket: a text that was a map's key before has its hash with it. */
+  readonly receive: (request: ReceivedRequest) => ReceivedRequest
+}
+
+function toCase(
+  name: string,
+  traffic: Traffic,
+  step: (request: ReceivedRequest) => void,
+): Case<number> {
+  return { name, measure: () => measureRound(traffic, step) }
+}
+
 function measureRound(
-  requests: readonly ReceivedRequest[],
+  { requests, receive }: Traffic,
   step: (request: ReceivedRequest) => void,
 ): Promise<number> {
   let spentUs = 0
   for (let pass = 0; pass < PASSES_PER_ROUND; pass++) {
-    // New strings each time, as from a socket: a text that was a map's key before has its hash with it.
-    const received = requests.map(copyRequest)
+    const received = requests.map(receive)
     const before = process.threadCpuUsage()
     for (const request of received) step(request)
     const { user, system } = process.threadCpuUsage(before)
@@ -135,92 +144,20 @@ function translateHeads({ rawHeaders }: ReceivedRequest): void {
   if (!('Accept' in toContainer) || !('Content-Type' in toClient)) throw new Error('lost a header')
 }
 
-/** Requests as the SDK sends them, taken from the wire. */
-async function recordSdkRequests(): Promise<ReceivedRequest[]> {
-  const received: ReceivedRequest[] = []
-  const server = createServer((request, response) => {
-    const pieces: Buffer[] = []
-    request.on('data', (piece: Buffer) => pieces.push(piece))
-    request.on('end', () => {
-      const { method = '', url: rawTarget = '', rawHeaders } = request
-      received.push({ method, rawTarget, rawHeaders, body: Buffer.concat(pieces) })
-      response.end('{}')
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  const client = new SageMakerRuntimeClient({
-    endpoint: `http://127.0.0.1:${port}`,
-    region: SIGNING.region,
-    credentials: SIGNING,
-  })
-  const fields = { ContentType: 'application/json', Accept: 'application/json' }
-  for (const { body: Body } of plainRequests()) {
-    await client.send(new InvokeEndpointCommand({ EndpointName: 'mlp', Body, ...fields }))
-  }
-  client.destroy()
-  server.close()
-  return received
-}
-
-// boto3 signs accept, content-type, host and x-amz-date, and leaves the hash of the body to the receiver.
-async function signBoto3Requests(): Promise<ReceivedRequest[]> {
-  const plain = plainRequests()
-  const unsigned = Object.entries({
-    'Accept-Encoding': 'identity',
-    'User-Agent': 'Boto3/1.43.11 md/Botocore#1.43.11 ua/2.1 os/linux lang/python#3.11.7 m/D,Z',
-    'amz-sdk-invocation-id': '1adbad2a-6b17-4e68-9f0c-654284a86189',
-    'amz-sdk-request': 'attempt=1',
-  }).flat()
-  const encoded = await signRequests(ADDRESS, plain, { ...SIGNING, applyChecksum: false })
-  return encoded.map((bytes, index) => {
-    const [head = ''] = bytes.toString('latin1').split('\r\n\r\n', 1)
-    const rawHeaders = head
-      .split('\r\n')
-      .slice(1)
-      .flatMap((line) => [
-        titleCase(line.slice(0, line.indexOf(':'))),
-        line.slice(line.indexOf(':') + 2),
-      ])
-    const body = Buffer.from(plain[index]?.body ?? '')
-    return { method: 'POST', rawTarget: PATH, rawHeaders: [...rawHeaders, ...unsigned], body }
-  })
-}
-
-function titleCase(name: string): string {
-  return name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase())
-}
-
-function plainRequests(): PlainRequest[] {
-  return Array.from({ length: REQUEST_COUNT }, (_, k) => {
-    const values = Array.from({ length: 75 }, (__, i) => Number(Math.sin(k * 64 + i).toFixed(6)))
-    return {
-      method: 'POST',
-      path: PATH,
-      headers: { 'content-type': 'application/json', accept: 'application/json' },
-      body: JSON.stringify({ instances: [values] }),
-    }
-  })
-}
-
-function copyRequest({ method, rawTarget, rawHeaders, body }: ReceivedRequest): ReceivedRequest {
-  const copy = (text: string) => Buffer.from(text, 'latin1').toString('latin1')
-  return {
-    method,
-    rawTarget: copy(rawTarget),
-    rawHeaders: rawHeaders.map(copy),
-    body: Buffer.from(body),
-  }
+function unhashed({ method, rawTarget, rawHeaders }: ReceivedRequest): SignedRequest {
+  return { method, rawTarget, rawHeaders, bodySha256: undefined }
 }
 
 function formatUs(us: number): string {
-  return `${us.toFixed(1)} µs`
+  return `${us.toFixed(2)} µs`
 }
 
 function describe(roundCount: number): string {
   return [
-    `${REQUEST_COUNT} different InvokeEndpoint requests with JSON bodies of about 800 bytes, with the headers that each`,
-    'client sends. *verify* is signature and body hash; *heads* reads the invocation from the headers and makes the heads',
+    `${RECEIVED_COUNT} different InvokeEndpoint requests with JSON bodies of about 800 bytes, with the headers that each`,
+    'client sends. *verify* is signature and body hash; *head in one text* as the front reads it, otherwise each name and',
+    "value is a text of its own, as node's HTTP server has it. *claim* is the part of verifying that needs no key, parsed",
+    'or, of a client whose form is known, recalled. *heads* reads the invocation from the headers and makes the heads',
     `of the request to the container and of the reply. Processor time of one thread, no sockets; medians of ${roundCount} rounds.`,
   ].join('\n')
 }
