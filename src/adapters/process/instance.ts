@@ -1,16 +1,14 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import type { InstanceState, ObservedInstance } from '../../domain/fleet.ts'
 import { parseFramesHeader } from '../../domain/frames-address.ts'
 import { startingHealth } from '../../domain/health.ts'
 import type { Health } from '../../domain/health.ts'
-import { shapeOf, workerCountOf } from '../../domain/instance-type.ts'
 import { findProcess, isRunning } from '../../platform/process-identity.ts'
-import { StartError, describeExit, modelDataFailure } from './failure.ts'
+import { Boot } from './boot.ts'
+import type { BootListener } from './boot.ts'
+import { StartError, describeExit } from './failure.ts'
 import type { InstanceFailure, ProcessExit } from './failure.ts'
-import type { ImageProgram, Launch } from './images.ts'
-import { launchProcess } from './launch.ts'
+import type { ImageProgram } from './images.ts'
 import type { InstanceWorld } from './instance-world.ts'
 import { runProber } from './prober.ts'
 import type { ProbeOptions } from './prober.ts'
@@ -18,17 +16,10 @@ import type { InstanceView, Phase } from './plan.ts'
 import type { PoolMember } from './pool-member.ts'
 import { findMarkedProcesses, isGroupEmpty, signalGroup, signalProcess } from './process-table.ts'
 import type { InstanceRecord } from './records.ts'
-import type { PreparedModelData } from './settings.ts'
 
 const LAST_LINES = 5
 /** After so long a process group that still seems alive can only be a stranger's with a reused number. */
 const GROUP_END_MS_MAX = 5_000
-
-/** Where a launched program finds its model. */
-interface LaunchFolders {
-  readonly modelDirectory: string | undefined
-  readonly optimisedDirectory: string | undefined
-}
 
 /**
  * One instance: its process group, folder, pings and record on disk.
@@ -37,12 +28,11 @@ interface LaunchFolders {
  */
 export class Instance {
   readonly #world: InstanceWorld
+  readonly #boot: Boot
   /** Aborted when neither boot nor pings are wanted any more. */
   readonly #life = new AbortController()
   #record: InstanceRecord
   #child: ChildProcess | undefined
-  /** Kept for this instance until it becomes it. */
-  #pooled: PoolMember | undefined
   #endedAtMs: number | undefined
   #isGroupEmpty = false
   /** Set by `close`: whatever the process does from now on is the next control's business. */
@@ -52,7 +42,7 @@ export class Instance {
   constructor(record: InstanceRecord, world: InstanceWorld, pooled?: PoolMember) {
     this.#record = record
     this.#world = world
-    this.#pooled = pooled
+    this.#boot = new Boot(world, record, this.#bootListener(), pooled)
   }
 
   get record(): InstanceRecord {
@@ -65,7 +55,7 @@ export class Instance {
 
   /** Prepares the model data, starts the process and pings it; returns at once. */
   start(): void {
-    void this.#boot().catch((error: unknown) => {
+    void this.#launch().catch((error: unknown) => {
       if (this.#life.signal.aborted) return
       if (error instanceof StartError) this.#fail(error.failure)
       else {
@@ -160,141 +150,32 @@ export class Instance {
   abandon(): void {
     this.#isAbandoned = true
     this.#life.abort()
-    this.#pooled?.discard()
+    this.#boot.discardPooled()
   }
 
-  async #boot(): Promise<void> {
-    const program = this.#findProgram()
-    const modelData = await this.#world.preparing.run(
-      () => this.#prepareModelData(),
-      this.#life.signal,
-    )
-    const optimisedDirectory = await this.#optimise(program, modelData)
-    this.#life.signal.throwIfAborted()
-    await this.#launch(program, { modelDirectory: modelData?.directory, optimisedDirectory })
-  }
-
-  #findProgram(): ImageProgram {
-    const { containers } = this.#record.spec
-    const [container] = containers
-    if (container === undefined || containers.length !== 1) {
-      const reason = `The process runtime runs one container per instance, not ${containers.length}.`
-      throw new StartError({ cause: 'image', reason, permanent: true })
-    }
-    const program = this.#world.images(container.image)
-    if (program !== undefined) return program
-    const reason = `The process runtime has no program for image ${container.image}.`
-    throw new StartError({ cause: 'image', reason, permanent: true })
-  }
-
-  /** @returns `undefined` when the model has no data. */
-  async #prepareModelData(): Promise<PreparedModelData | undefined> {
-    const { containers, modelDataDownloadTimeoutMs } = this.#record.spec
-    const [container] = containers
-    if (container?.modelData === undefined) return undefined
-    const timeout = AbortSignal.timeout(modelDataDownloadTimeoutMs)
-    const signal = AbortSignal.any([timeout, this.#life.signal])
-    try {
-      const prepared = await this.#world.prepareModelData(
-        container.modelData,
-        container.hostname,
-        signal,
-      )
-      this.#update({ contentHash: prepared.contentHash })
-      this.#world.onModelData(this.#record, prepared)
-      return prepared
-    } catch (error) {
-      throw modelDataFailure(timeout.aborted ? timeout.reason : error, modelDataDownloadTimeoutMs)
-    }
-  }
-
-  /** @returns the folder of the optimised model, or `undefined` when the original serves. */
-  async #optimise(
-    program: ImageProgram,
-    modelData: PreparedModelData | undefined,
-  ): Promise<string | undefined> {
-    const { optimiseModel } = this.#world
-    if (program.isServedOptimised !== true || modelData === undefined) return undefined
-    const outcome = await optimiseModel?.(modelData, this.#life.signal)
-    if (outcome === undefined) return undefined
-    this.#world.onOptimised(this.#record, outcome)
-    return outcome.kind === 'optimised' ? outcome.directory : undefined
-  }
-
-  async #launch(program: ImageProgram, folders: LaunchFolders): Promise<void> {
-    const { instanceId, spec, socketPath } = this.#record
-    const { modelDirectory, optimisedDirectory } = folders
-    const [container] = spec.containers
-    const folder = this.#world.records.instanceFolder(instanceId)
-    const emptyFolder = join(folder, 'model')
-    mkdirSync(emptyFolder, { recursive: true, mode: 0o700 })
-    // The intent is on disk before the process exists: one that is found later always has a record.
-    this.#enter('starting', undefined)
-    this.#world.records.saveInstance(this.#record)
-    const launch: Launch = {
-      image: container?.image ?? '',
-      modelDirectory: modelDirectory ?? emptyFolder,
-      optimisedDirectory,
-      socketPath,
-      workerCount: this.#workerCount(),
-    }
-    const child = (await this.#assignPooled(program, launch)) ?? this.#spawn(program, launch)
+  async #launch(): Promise<void> {
+    const { child, program } = await this.#boot.run(this.#life.signal)
     this.#watchChild(child, program)
     if (child.pid === undefined) return
     const process = findProcess(child.pid) ?? { pid: child.pid, startToken: '' }
     this.#update({ process })
     this.#world.onStarted(this.#record)
-    this.#startPinging(startingHealth(this.#record.phaseSinceMs, spec.startupHealthTimeoutMs))
+    const { phaseSinceMs, spec } = this.#record
+    this.#startPinging(startingHealth(phaseSinceMs, spec.startupHealthTimeoutMs))
   }
 
-  #spawn(program: ImageProgram, launch: Launch): ChildProcess {
-    const { instanceId, spec } = this.#record
-    return launchProcess({
-      command: program.command,
-      arguments: program.argumentsOf(launch),
-      folder: this.#world.records.instanceFolder(instanceId),
-      logFd: this.#world.logs.open(spec, instanceId),
-      environment: { ...this.#world.environment, ...spec.containers[0]?.environment },
-      installationId: this.#world.installationId,
-      instanceId,
-      openFilesMax: this.#world.limits.openFilesMax,
-    })
-  }
-
-  /** @returns undefined when a process must be started afresh: whatever is in doubt, that works. */
-  async #assignPooled(program: ImageProgram, launch: Launch): Promise<ChildProcess | undefined> {
-    const pooled = this.#pooled
-    this.#pooled = undefined
-    if (pooled === undefined) return undefined
-    const environment = this.#record.spec.containers[0]?.environment ?? {}
-    const canBecome = program.pooled?.accepts(environment) === true
-    if (!canBecome || !this.#adoptLog(pooled)) {
-      pooled.discard()
-      return undefined
+  #bootListener(): BootListener {
+    return {
+      onModelData: (prepared) => {
+        this.#update({ contentHash: prepared.contentHash })
+        this.#world.onModelData(this.#record, prepared)
+      },
+      onOptimised: (outcome) => this.#world.onOptimised(this.#record, outcome),
+      onLaunch: () => {
+        this.#enter('starting', undefined)
+        this.#world.records.saveInstance(this.#record)
+      },
     }
-    const child = await pooled.assign({
-      arguments: program.pooled?.argumentsOf(launch) ?? [],
-      environment,
-    })
-    // Ended meanwhile: nobody knows of the process, so nobody else would stop it.
-    if (this.#life.signal.aborted) child?.kill('SIGKILL')
-    this.#life.signal.throwIfAborted()
-    return child
-  }
-
-  #adoptLog({ logPath }: PoolMember): boolean {
-    const { spec, instanceId } = this.#record
-    try {
-      this.#world.logs.adoptPooled(logPath, spec, instanceId)
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  #workerCount(): number {
-    const shape = shapeOf(this.#record.spec.instanceType, this.#world.instanceShapes)
-    return workerCountOf(shape, this.#world.machine.vCpuCount)
   }
 
   #watchChild(child: ChildProcess, program: ImageProgram): void {
@@ -361,7 +242,7 @@ export class Instance {
 
   #end({ isGroupEmpty: isEmpty }: { readonly isGroupEmpty: boolean }): void {
     this.#life.abort()
-    this.#pooled?.discard()
+    this.#boot.discardPooled()
     this.#endedAtMs ??= this.#world.clock.nowMs()
     this.#isGroupEmpty = isEmpty
   }

@@ -1,9 +1,12 @@
+import { basename } from 'node:path'
 import type { EndpointEvent } from '../../domain/event.ts'
 import type { FleetSpec } from '../../domain/fleet.ts'
 import type { JsonObject } from '../../domain/json.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { InstanceEventKind } from './events.ts'
+import type { InstanceFailure } from './failure.ts'
 import type { InstanceRecord } from './records.ts'
+import type { OptimiseOutcome, PreparedModelData } from './settings.ts'
 
 /** Writes the events of instances down, in words and with their inputs. */
 export class Journal {
@@ -15,8 +18,68 @@ export class Journal {
     this.#recordEvent = recordEvent
   }
 
+  recordModelData(record: InstanceRecord, prepared: PreparedModelData): void {
+    const { contentHash, bytes, directory } = prepared
+    const inputs = { contentHash, bytes, folder: basename(directory) }
+    this.#record(record, 'model-data-prepared', 'has its model data', inputs)
+  }
+
+  recordOptimised(record: InstanceRecord, outcome: OptimiseOutcome): void {
+    if (outcome.kind === 'small') return
+    if (outcome.kind === 'optimised') {
+      const whatHappened = 'maps the optimised form of its model'
+      this.#record(record, 'model-optimised', whatHappened, outcome.detail)
+    } else {
+      const whatHappened = `loads its model as it was uploaded: ${outcome.reason}`
+      this.#record(record, 'model-not-optimised', whatHappened)
+    }
+  }
+
+  recordStarted(record: InstanceRecord): void {
+    this.#record(record, 'instance-started', 'was started')
+  }
+
+  recordReady(record: InstanceRecord): void {
+    const startMs = (record.readyAtMs ?? record.startedAtMs) - record.startedAtMs
+    this.#record(record, 'instance-ready', `answers its pings after ${startMs} ms`, { startMs })
+  }
+
+  recordAdopted(record: InstanceRecord): void {
+    const { phase } = record
+    this.#record(record, 'instance-adopted', 'was found running and is kept', { phase })
+  }
+
+  recordFailure(record: InstanceRecord, kind: InstanceEventKind, failure: InstanceFailure): void {
+    const { cause, permanent, reason, exit } = failure
+    const inputs = { cause, permanent, readyAtMs: record.readyAtMs, ...exit }
+    this.#record(record, kind, `failed: ${reason.replace(/\.$/, '')}`, inputs)
+  }
+
+  recordDelay(record: InstanceRecord, delayMs: number): void {
+    const whatHappened = `is replaced in ${delayMs / 1000} s, because starts keep failing`
+    this.#record(record, 'replacement-delayed', whatHappened, { delayMs })
+  }
+
+  recordDraining(record: InstanceRecord, reason: string): void {
+    this.#record(record, 'instance-draining', `is taken out of routing: ${reason}`)
+  }
+
+  recordKilled(record: InstanceRecord, terminateMsMax: number): void {
+    const whatHappened = `ran on ${terminateMsMax / 1000} s after SIGTERM`
+    this.#record(record, 'instance-killed', whatHappened)
+  }
+
+  recordStopped(record: InstanceRecord): void {
+    this.#record(record, 'instance-stopped', 'is gone with everything it had started')
+  }
+
+  recordOrphan(spec: FleetSpec, instanceId: string, pid: number): void {
+    const reason = `Process ${pid} of instance ${instanceId} had outlived it and was killed.`
+    this.#recordFleet(spec, 'orphan-killed', reason, { instanceId, pid })
+  }
+
   /** @param whatHappened - goes on after "Instance ID of variant NAME". */
-  recordInstance(
+  #record(
     record: InstanceRecord,
     kind: InstanceEventKind,
     whatHappened: string,
@@ -24,10 +87,10 @@ export class Journal {
   ): void {
     const { instanceId, spec, process } = record
     const reason = `Instance ${instanceId} of variant ${spec.variantName} ${whatHappened}.`
-    this.recordFleet(spec, kind, reason, { instanceId, pid: process?.pid, ...inputs })
+    this.#recordFleet(spec, kind, reason, { instanceId, pid: process?.pid, ...inputs })
   }
 
-  recordFleet(spec: FleetSpec, kind: InstanceEventKind, reason: string, inputs: JsonObject): void {
+  #recordFleet(spec: FleetSpec, kind: InstanceEventKind, reason: string, inputs: JsonObject): void {
     const { endpointName, variantName, generation } = spec
     const atMs = this.#clock.nowMs()
     const about = { variantName, generation, ...inputs }

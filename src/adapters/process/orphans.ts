@@ -18,8 +18,7 @@ export async function killOrphans(
     const spec = world.records.findInstance(instanceId)?.spec
     // Without a record nobody knows whose it was; the log line must do.
     if (spec === undefined) continue
-    const reason = `Process ${pid} of instance ${instanceId} had outlived it and was killed.`
-    journal.recordFleet(spec, 'orphan-killed', reason, { instanceId, pid })
+    journal.recordOrphan(spec, instanceId, pid)
   }
   const pids = new Set(orphans.map(({ pid }) => pid))
   for (let look = 0; pids.size > 0 && look < LOOKS_MAX; look += 1) {

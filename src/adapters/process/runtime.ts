@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { basename } from 'node:path'
 import type { FleetSpec, ObservedFleet } from '../../domain/fleet.ts'
 import { WorkQueue } from '../../platform/work-queue.ts'
 import type { FleetRuntime, LogLine, LogRequest } from '../../ports/fleet-runtime.ts'
@@ -9,6 +8,7 @@ import type { InstanceEventKind } from './events.ts'
 import type { InstanceFailure } from './failure.ts'
 import { Fleet, hasBeenSteady } from './fleet.ts'
 import { Instance } from './instance.ts'
+import { createInstanceId } from './instance-id.ts'
 import type { InstanceWorld } from './instance-world.ts'
 import { Journal } from './journal.ts'
 import { LogFiles } from './log-files.ts'
@@ -23,6 +23,7 @@ import type { InstanceRecord } from './records.ts'
 import { PROCESS_LIMITS, thisMachine } from './settings.ts'
 import type { ProcessLimits, ProcessRuntimeOptions } from './settings.ts'
 import { Turnstile } from './turnstile.ts'
+import { runUpkeep } from './upkeep.ts'
 import { WarmPool } from './warm-pool.ts'
 import type { ObservedPoolMember, WarmPoolWorld } from './warm-pool.ts'
 
@@ -90,7 +91,9 @@ export class ProcessRuntime implements FleetRuntime {
     this.#queue.start()
     // After the look for orphans, which its processes would be.
     this.#warmPool?.start()
-    this.#upkeep = this.#runUpkeep(this.#closing.signal)
+    const { clock, log } = this.#options
+    const upkeep = { clock, log, limits: this.#limits, logs: this.#logs }
+    this.#upkeep = runUpkeep(() => this.#instances(), upkeep, this.#closing.signal)
   }
 
   async applyFleet(spec: FleetSpec, count: number): Promise<void> {
@@ -192,11 +195,7 @@ export class ProcessRuntime implements FleetRuntime {
             ? (instance.record.reason ?? 'unhealthy')
             : 'not wanted any more'
         instance.drain(reason)
-        this.#journal.recordInstance(
-          instance.record,
-          'instance-draining',
-          `is taken out of routing: ${reason}`,
-        )
+        this.#journal.recordDraining(instance.record, reason)
         break
       }
       case 'terminate':
@@ -205,23 +204,13 @@ export class ProcessRuntime implements FleetRuntime {
       case 'kill': {
         const isLate = !instance.hasEnded
         await instance.kill()
-        const seconds = this.#limits.terminateMsMax / 1000
-        if (isLate)
-          this.#journal.recordInstance(
-            instance.record,
-            'instance-killed',
-            `ran on ${seconds} s after SIGTERM`,
-          )
+        if (isLate) this.#journal.recordKilled(instance.record, this.#limits.terminateMsMax)
         break
       }
       case 'remove':
         this.#records.removeInstance(action.instanceId)
         fleet.instancesById.delete(action.instanceId)
-        this.#journal.recordInstance(
-          instance.record,
-          'instance-stopped',
-          'is gone with everything it had started',
-        )
+        this.#journal.recordStopped(instance.record)
         break
       case 'settle':
         fleet.settle(instance.record)
@@ -234,7 +223,7 @@ export class ProcessRuntime implements FleetRuntime {
     const { clock, capacity = 'over-commit' } = this.#options
     const nowMs = clock.nowMs()
     const pooled = this.#takePooled(fleet.spec)
-    const instanceId = pooled?.instanceId ?? this.#newInstanceId(nowMs)
+    const instanceId = pooled?.instanceId ?? createInstanceId(nowMs, this.#options.random())
     const running = this.#instances().map(({ record }) => record.spec)
     const instance = new Instance(
       {
@@ -286,58 +275,24 @@ export class ProcessRuntime implements FleetRuntime {
       }
       fleet.instancesById.set(instanceId, instance)
       instance.resume()
-      this.#journal.recordInstance(
-        instance.record,
-        'instance-adopted',
-        'was found running and is kept',
-        {
-          phase: record.phase,
-        },
-      )
+      this.#journal.recordAdopted(instance.record)
     }
   }
 
   #onFailure(record: InstanceRecord, failure: InstanceFailure, phaseBefore: Phase): void {
-    const { spec, readyAtMs } = record
     const nowMs = this.#options.clock.nowMs()
-    const fleet = this.#fleetsById.get(spec.fleetId)
+    const fleet = this.#fleetsById.get(record.spec.fleetId)
     const delayMs = fleet?.recordFailure(record, failure, nowMs, this.#limits) ?? 0
     const kind = kindOfFailure(failure, phaseBefore, hasBeenSteady(record, nowMs, this.#limits))
-    const { cause, permanent, reason, exit } = failure
-    const whatHappened = `failed: ${reason.replace(/\.$/, '')}`
-    this.#journal.recordInstance(record, kind, whatHappened, {
-      cause,
-      permanent,
-      readyAtMs,
-      ...exit,
-    })
-    if (delayMs > 0) {
-      const delay = `is replaced in ${delayMs / 1000} s, because starts keep failing`
-      this.#journal.recordInstance(record, 'replacement-delayed', delay, { delayMs })
-    }
-    this.#look(spec)
+    this.#journal.recordFailure(record, kind, failure)
+    if (delayMs > 0) this.#journal.recordDelay(record, delayMs)
+    this.#look(record.spec)
   }
 
   #removeFleet({ spec }: Fleet): void {
     this.#fleetsById.delete(spec.fleetId)
     this.#records.removeWish(spec.fleetId)
     this.#notify(spec.endpointName)
-  }
-
-  async #runUpkeep(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options
-    let tidyAtMs = 0
-    while (!signal.aborted) {
-      for (const instance of this.#instances()) instance.lookForExit()
-      if (clock.nowMs() >= tidyAtMs) {
-        tidyAtMs = clock.nowMs() + this.#limits.logUpkeepIntervalMs
-        const liveIds = new Set(this.#instances().map(({ record }) => record.instanceId))
-        await this.#logs
-          .tidy((instanceId) => liveIds.has(instanceId), clock.nowMs())
-          .catch((error: unknown) => log.warn({ err: error }, 'log upkeep failed'))
-      }
-      await clock.sleep(this.#limits.adoptedPollMs, signal).catch(() => undefined)
-    }
   }
 
   #createWorld(options: ProcessRuntimeOptions): InstanceWorld {
@@ -351,28 +306,14 @@ export class ProcessRuntime implements FleetRuntime {
       preparing: new Turnstile(this.#limits.preparingMax),
       records: this.#records,
       logs: this.#logs,
-      onModelData: (record, { contentHash, bytes, directory }) => {
-        const inputs = { contentHash, bytes, folder: basename(directory) }
-        this.#journal.recordInstance(record, 'model-data-prepared', 'has its model data', inputs)
-      },
-      onOptimised: (record, outcome) => {
-        if (outcome.kind === 'small') return
-        if (outcome.kind === 'optimised') {
-          const reason = 'maps the optimised form of its model'
-          this.#journal.recordInstance(record, 'model-optimised', reason, outcome.detail)
-        } else {
-          const reason = `loads its model as it was uploaded: ${outcome.reason}`
-          this.#journal.recordInstance(record, 'model-not-optimised', reason)
-        }
-      },
+      onModelData: (record, prepared) => this.#journal.recordModelData(record, prepared),
+      onOptimised: (record, outcome) => this.#journal.recordOptimised(record, outcome),
       onStarted: (record) => {
-        this.#journal.recordInstance(record, 'instance-started', 'was started')
+        this.#journal.recordStarted(record)
         this.#notify(record.spec.endpointName)
       },
       onReady: (record) => {
-        const startMs = (record.readyAtMs ?? record.startedAtMs) - record.startedAtMs
-        const reason = `answers its pings after ${startMs} ms`
-        this.#journal.recordInstance(record, 'instance-ready', reason, { startMs })
+        this.#journal.recordReady(record)
         this.#look(record.spec)
       },
       onFailure: (record, failure, phaseBefore) => this.#onFailure(record, failure, phaseBefore),
@@ -382,7 +323,7 @@ export class ProcessRuntime implements FleetRuntime {
 
   #poolWorld(): WarmPoolWorld {
     const { installationId, records, logs, clock, log, environment, limits } = this.#world
-    const newInstanceId = (): string => this.#newInstanceId(clock.nowMs())
+    const newInstanceId = (): string => createInstanceId(clock.nowMs(), this.#options.random())
     const { openFilesMax } = limits
     const kept = { installationId, records, logs, clock, log }
     return { ...kept, environment, openFilesMax, newInstanceId }
@@ -390,12 +331,6 @@ export class ProcessRuntime implements FleetRuntime {
 
   #instances(): readonly Instance[] {
     return [...this.#fleetsById.values()].flatMap((fleet) => [...fleet.instancesById.values()])
-  }
-
-  // 20 hex digits: 11 of time, so that ids sort by age, and 36 random bits.
-  #newInstanceId(nowMs: number): string {
-    const random = Math.floor(this.#options.random() * 2 ** 36)
-    return nowMs.toString(16).padStart(11, '0') + random.toString(16).padStart(9, '0')
   }
 
   #look({ fleetId, endpointName }: FleetSpec): void {
