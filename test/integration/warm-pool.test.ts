@@ -12,9 +12,13 @@ import { fileURLToPath } from 'node:url'
 
 import { builtInImages, warmModelServer } from '../../src/adapters/process/images.ts'
 import type { ProcessRuntime } from '../../src/adapters/process/runtime.ts'
+import type { ProcessRuntimeOptions } from '../../src/adapters/process/settings.ts'
 import type { FleetSpec, ObservedInstance } from '../../src/domain/fleet.ts'
+import { PING_POLICY } from '../../src/domain/health.ts'
 import { findProcess } from '../../src/platform/process-identity.ts'
 import { fleetOf } from '../contracts/fleet-runtime.ts'
+import { disposeBerth, startBerth } from '../support/berth.ts'
+import { runCli } from '../support/run-cli.ts'
 import { until } from '../support/until.ts'
 import { openProcessHarness } from './fleet-harness.ts'
 
@@ -23,7 +27,15 @@ const MODEL = fileURLToPath(new URL('../fixtures/models/affine.onnx', import.met
 const program = { nodePath: process.execPath, entryPath: MAIN }
 const server = { ...program, idleExitSeconds: 0, batching: 'on' } as const
 
-async function openWithPool() {
+// Pings that are never repeated: whatever becomes ready did so by its first good one.
+const NO_SECOND_PING = {
+  ...PING_POLICY,
+  startIntervalMs: 3_600_000,
+  startIntervalMsMax: 3_600_000,
+  confirmIntervalMs: 3_600_000,
+}
+
+async function openWithPool(changes: Partial<ProcessRuntimeOptions> = {}) {
   const modelDirectory = mkdtempSync(join(tmpdir(), 'berth-warm-'))
   mkdirSync(modelDirectory, { recursive: true })
   copyFileSync(MODEL, join(modelDirectory, 'model.onnx'))
@@ -32,6 +44,7 @@ async function openWithPool() {
     warmPool: { count: 1, ...warmModelServer(server) },
     prepareModelData: () =>
       Promise.resolve({ directory: modelDirectory, contentHash: 'a'.repeat(64), bytes: 1 }),
+    ...changes,
   })
   return {
     harness,
@@ -99,6 +112,37 @@ test('an instance is made of the process that waits; its log is the instance’s
   await runtime.removeFleet(spec.fleetId)
   await until('the fleet to end', async () => (await runtime.observeFleets()).length === 0)
   assert.equal(findProcess(pooled.pid ?? 0), undefined)
+})
+
+for (const count of [0, 1]) {
+  const how = count === 0 ? 'started afresh' : 'taken from the pool'
+  test(`an instance ${how} is pinged when it opens its sockets, and believed at once`, async () => {
+    const warmPool = { count, ...warmModelServer(server) }
+    await using world = await openWithPool({ warmPool, limits: { ping: NO_SECOND_PING } })
+    const { runtime } = world.harness
+    const pooled = count === 0 ? undefined : await untilPooled(runtime)
+    await runtime.applyFleet(onnxFleet(), 1)
+    const instance = await untilReady(runtime)
+    if (pooled !== undefined) assert.equal(instance.pid, pooled.pid)
+    assert.ok((await invoke(instance)).length > 0)
+  })
+}
+
+test('what waits is shown with the platform', async () => {
+  const berth = await startBerth({ environment: { BERTH_WARM_POOL: '1' } })
+  try {
+    const ready = await until('a process to wait', async () => {
+      const args = ['describe', '--platform', '--data-dir', berth.dataDir]
+      const [json, words] = [await runCli([...args, '--json']), await runCli(args)]
+      const [member] = JSON.parse(json.stdout).warmPool
+      return member.state === 'ready' && { member, words: words.stdout }
+    })
+    const { pid, memoryBytes, uptimeMs } = ready.member
+    assert.ok(memoryBytes > 10_000_000 && uptimeMs > 0)
+    assert.match(ready.words, new RegExp(`\\nwarm pool, ready +${pid} +\\d`))
+  } finally {
+    await disposeBerth(berth)
+  }
 })
 
 test('another control adopts the instance, and has a pool of its own', async () => {

@@ -16,6 +16,11 @@ export interface ImageProgram {
   readonly argumentsOf: (launch: Launch) => readonly string[]
   /** Whether it takes {@link Launch.optimisedDirectory}. */
   readonly isServedOptimised?: boolean
+  /**
+   * Good pings in a row after which it counts as ready; absent: as the policy says. One is enough for a program whose 200
+   * is known to mean that it serves.
+   */
+  readonly goodPingCountMin?: number
   /** How a process of the warm pool becomes it; absent when none can. */
   readonly pooled?: PooledProgram
   /** Exit codes by which the program says that starting it again cannot help. */
@@ -78,8 +83,11 @@ export function builtInImages(
       isServedOptimised: name === 'berth/onnx',
       permanentExitCodes: MODEL_SERVER_PERMANENT_EXIT_CODES,
       argumentsOf: (launch) => [server.entryPath, ...argumentsOf(launch)],
-      // What the pool has ready is ONNX Runtime.
-      ...(name === 'berth/onnx' && { pooled: { accepts: canBeToldLate, argumentsOf } }),
+      // It answers 200 only while a thread has the model. What the pool has ready is ONNX Runtime.
+      ...(name === 'berth/onnx' && {
+        goodPingCountMin: 1,
+        pooled: { accepts: canBeToldLate, argumentsOf },
+      }),
     }
   }
 }

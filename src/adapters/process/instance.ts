@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { InstanceState, ObservedInstance } from '../../domain/fleet.ts'
 import { parseFramesHeader } from '../../domain/frames-address.ts'
 import { startingHealth } from '../../domain/health.ts'
-import type { Health } from '../../domain/health.ts'
+import type { Health, PingPolicy } from '../../domain/health.ts'
 import { findProcess, isRunning } from '../../platform/process-identity.ts'
 import { Boot } from './boot.ts'
 import type { BootListener } from './boot.ts'
@@ -208,7 +208,7 @@ export class Instance {
     const { instanceId, socketPath } = this.#record
     const options: ProbeOptions = {
       address: { kind: 'socket', path: socketPath },
-      policy: limits.ping,
+      policy: this.#pingPolicy(),
       timeoutMs: limits.pingTimeoutMs,
       clock,
       onGoodPing: (framesHeader) => this.#learnFrames(framesHeader),
@@ -218,6 +218,13 @@ export class Instance {
     void runProber(health, options, this.#life.signal).catch((error: unknown) => {
       if (!this.#life.signal.aborted) log.error({ instanceId, err: error }, 'pinging failed')
     })
+  }
+
+  #pingPolicy(): PingPolicy {
+    const { limits, images } = this.#world
+    const { goodPingCountMin } = images(this.#record.spec.containers[0]?.image ?? '') ?? {}
+    if (goodPingCountMin === undefined) return limits.ping
+    return { ...limits.ping, goodCountMin: goodPingCountMin }
   }
 
   #learnFrames(framesHeader: string | undefined): void {

@@ -1,8 +1,10 @@
+import { dirname } from 'node:path'
 import type { InstanceAddress } from '../../domain/fleet.ts'
-import { afterPing, describeHealth, nextPingDelayMs } from '../../domain/health.ts'
+import { afterPing, describeHealth } from '../../domain/health.ts'
 import type { Health, PingPolicy } from '../../domain/health.ts'
 import type { Clock } from '../../ports/clock.ts'
 import { ping } from './ping.ts'
+import { PingPace } from './ping-pace.ts'
 
 /** Whom to ping, how, and who hears of it. */
 export interface ProbeOptions {
@@ -24,8 +26,11 @@ export async function runProber(
   signal: AbortSignal,
 ): Promise<void> {
   const { address, policy, timeoutMs, clock } = options
+  const folder = address.kind === 'socket' ? dirname(address.path) : undefined
+  using pace = new PingPace(folder, policy, clock)
   let health = initial
   while (!signal.aborted) {
+    pace.begin()
     const outcome = await ping(address, timeoutMs, signal)
     if (signal.aborted) return
     const nowMs = clock.nowMs()
@@ -38,6 +43,6 @@ export async function runProber(
       return options.onLost(describeHealth(next))
     }
     health = next
-    await clock.sleep(nextPingDelayMs(health, nowMs, policy), signal)
+    await pace.wait(health, nowMs, signal)
   }
 }
