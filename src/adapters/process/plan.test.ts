@@ -51,6 +51,16 @@ const CASES: readonly {
     ],
   },
   {
+    given:
+      'an instance has died: its replacement does not wait for the look after what it left behind',
+    fleet: fleet({ instances: [instance({ phase: 'unhealthy', hasEnded: true })] }),
+    actions: [
+      { kind: 'start', ordinal: 0 },
+      { kind: 'kill', instanceId: 'a' },
+    ],
+    lookAgainAfterMs: 25,
+  },
+  {
     given: 'one too many: the one that does not serve yet goes',
     fleet: fleet({
       instances: [

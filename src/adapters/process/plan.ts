@@ -63,11 +63,14 @@ export function planFleet(fleet: FleetView, nowMs: number, times: PlanTimes): Fl
   const kept = fleet.instances.filter(isKept)
   const surplus = chooseSurplus(kept, kept.length - fleet.desiredCount)
   const waits: number[] = []
+  const stops = fleet.instances.flatMap((instance) => planStop(instance, nowMs, times, waits))
   const actions = [
-    ...fleet.instances.flatMap((instance) => planStop(instance, nowMs, times, waits)),
+    ...stops.filter(({ kind }) => kind !== 'kill'),
     ...surplus.map(({ instanceId }): Action => ({ kind: 'drain', instanceId, reason: 'surplus' })),
     ...planStarts(fleet, kept, nowMs, waits),
     ...planSettling(fleet, kept, nowMs, { steadyMs: times.steadyMs, waits }),
+    // Last: a kill looks through all processes of the machine, and a replacement must not wait for that.
+    ...stops.filter(({ kind }) => kind === 'kill'),
   ]
   return { actions, lookAgainAfterMs: waits.length === 0 ? undefined : Math.min(...waits) }
 }

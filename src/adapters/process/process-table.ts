@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
-import { readFile, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** A live process that carries the marker of one of our instances in its environment. */
 export interface MarkedProcess {
@@ -12,6 +13,10 @@ export interface MarkedProcess {
 export const INSTALLATION_MARKER = 'BERTH_INSTALLATION'
 export const INSTANCE_MARKER = 'BERTH_INSTANCE_ID'
 
+// These files are made in memory when they are read, in some 10 µs: going through the thread pool would cost four hops for
+// each and keep the files of a starting instance waiting. In between others get their turn.
+const LOOKS_PER_TURN = 32
+
 /**
  * Every process that was started for an instance of this installation, its descendants included, wherever they put
  * themselves. Only Linux tells the environment of a process; elsewhere the list is empty.
@@ -21,14 +26,21 @@ export async function findMarkedProcesses(
 ): Promise<readonly MarkedProcess[]> {
   if (process.platform !== 'linux') return []
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-  const marked = await Promise.all(pids.map((pid) => findMarked(pid, installationId)))
-  return marked.filter((found) => found !== undefined)
+  const marked: MarkedProcess[] = []
+  for (let start = 0; start < pids.length; start += LOOKS_PER_TURN) {
+    if (start > 0) await nextTurn()
+    for (const pid of pids.slice(start, start + LOOKS_PER_TURN)) {
+      const found = findMarked(pid, installationId)
+      if (found !== undefined) marked.push(found)
+    }
+  }
+  return marked
 }
 
-async function findMarked(pid: number, installationId: string): Promise<MarkedProcess | undefined> {
+function findMarked(pid: number, installationId: string): MarkedProcess | undefined {
   let variables: readonly string[]
   try {
-    variables = (await readFile(`/proc/${pid}/environ`, 'latin1')).split('\0')
+    variables = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0')
   } catch {
     // Gone meanwhile, or of another user: not ours.
     return undefined
