@@ -16,8 +16,16 @@ export function artefactKey(runtimeVersion: string): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 }
 
-// Linux lists the instruction sets; elsewhere the processor's name stands for them.
+let known: string | undefined
+
+// Does not change while a process lives, and every worker asks at its start.
 function processorFeatures(): string {
+  known ??= readProcessorFeatures()
+  return known
+}
+
+// Linux lists the instruction sets; elsewhere the processor's name stands for them.
+function readProcessorFeatures(): string {
   try {
     const text = readFileSync('/proc/cpuinfo', 'utf8')
     const line = /^(?:flags|Features)\s*:\s*(.+)$/m.exec(text)?.[1]

@@ -9,7 +9,10 @@ import { MODEL_NAME, WEIGHTS_NAME } from './artefact.ts'
 // Pages are what is mapped and shared. ONNX Runtime 1.30 writes rearranged weights right behind the plain ones; its
 // kernels then read them with instructions that need alignment, and the process ends with SIGSEGV.
 const PAGE_BYTES = 4096
-const COPY_BYTES = 4 * 1024 * 1024
+// Of x86-64 and arm64. A file system that keeps large pages (ext4 since Linux 6.16, XFS) lays what is written in whole
+// aligned ones into such, and a mapping of it then takes one fault for 2 MiB instead of one for 64 KiB.
+const LARGE_PAGE_BYTES = 2 * 1024 * 1024
+const COPY_BYTES = 2 * LARGE_PAGE_BYTES
 
 // Source: onnx.proto, field numbers.
 const MODEL_GRAPH = 7
@@ -199,7 +202,9 @@ class WeightMover implements Disposable {
   }
 
   #move(offset: number, byteLength: number): number {
-    const placedAt = Math.ceil(this.#end / PAGE_BYTES) * PAGE_BYTES
+    // What lies between is a hole: it takes no room on the disk.
+    const alignment = byteLength < LARGE_PAGE_BYTES ? PAGE_BYTES : LARGE_PAGE_BYTES
+    const placedAt = Math.ceil(this.#end / alignment) * alignment
     this.#hash.update(Buffer.alloc(placedAt - this.#end))
     const chunk = Buffer.allocUnsafe(Math.min(COPY_BYTES, byteLength))
     for (let done = 0; done < byteLength;) {
