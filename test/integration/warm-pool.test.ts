@@ -212,7 +212,7 @@ test('what cannot be loaded is told as if the process had been started for it', 
 })
 
 test('a process that waits ends when its channel closes', async () => {
-  const child = fork(MAIN, ['--pooled'], { stdio: 'ignore' })
+  const child = fork(MAIN, ['--pooled'], { stdio: 'ignore', cwd: tmpdir() })
   const exited = once(child, 'exit')
   const [message] = await once(child, 'message')
   assert.deepEqual(message, { kind: 'ready' })
