@@ -3,16 +3,16 @@ import { test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { decideAdmission, decideRetry } from './admission.ts'
+import { decideAdmission, decideRetry, isTimely } from './admission.ts'
 import type { PredictableInstance } from './admission.ts'
 
 const useful = { usefulMs: 100, isProbe: false } as const
 const rule = { strategy: 'LEAST_OUTSTANDING_REQUESTS', nowMs: 10, ...useful } as const
 // 30 ms each, one after another.
-const service = { predictMs: (aheadCount: number) => 30 * (aheadCount + 1) }
+const service = { predictMs: (aheadCount: number) => 30 * (aheadCount + 1), idleMs: 30 }
 const idle = { instanceId: 'a', outstandingCount: 0, slotCount: 1, suspectUntilMs: 0, service }
 const full = { ...idle, outstandingCount: 1 }
-const slow = { ...idle, service: { predictMs: () => 500 } }
+const slow = { ...idle, service: { predictMs: () => 500, idleMs: 0 } }
 const busy = { ...idle, outstandingCount: 3, slotCount: 8 }
 const suspect = { ...idle, suspectUntilMs: 11 }
 
@@ -72,13 +72,13 @@ const cases: readonly {
   },
   {
     given: 'full instances, and too long until the last in the line is answered',
-    instances: [{ ...full, service: { predictMs: () => 60 } }],
+    instances: [{ ...full, service: { predictMs: () => 60, idleMs: 0 } }],
     waitingCount: 0,
     verdict: { kind: 'rejected', reason: 'too-late', predictedMs: 120 },
   },
   {
     given: 'full instances of unknown speed',
-    instances: [{ ...full, service: { predictMs: () => 0 } }],
+    instances: [{ ...full, service: { predictMs: () => 0, idleMs: 0 } }],
     waitingCount: 0,
     verdict: { kind: 'waits', unready: false },
   },
@@ -96,6 +96,27 @@ test('admission: whichever the strategy draws, an instance that is in time is pr
     const verdict = decideAdmission([busy, idle], line, drawn, random)
     assert.deepEqual(verdict, { kind: 'admitted', instance: idle })
   }
+})
+
+// Four at a time, 80 ms each: one takes most of the useful time, and waiting for one of four little more.
+const wide = { predictMs: (aheadCount: number) => 80 + 20 * aheadCount, idleMs: 80 }
+const wideCases = [
+  { given: 'a few', outstandingCount: 3, kind: 'admitted' },
+  { given: 'as many as make it wait', outstandingCount: 7, kind: 'rejected' },
+] as const
+for (const { given, outstandingCount, kind } of wideCases) {
+  test(`admission: an instance that needs most of the useful time by itself, with ${given}`, () => {
+    const instance = { ...idle, service: wide, slotCount: 64, outstandingCount }
+    const line = { waitingCount: 0, waitingMax: 2 }
+    assert.equal(decideAdmission([instance], line, rule, 0).kind, kind)
+  })
+}
+
+test('timely: what was waited counts, except for an instance with nothing to do', () => {
+  const given = { ...busy, outstandingCount: 1 }
+  assert.ok(isTimely(given, 100, 40))
+  assert.ok(!isTimely(given, 100, 41))
+  assert.ok(isTimely(idle, 100, 500))
 })
 
 test('admission: a probe is admitted though it is believed to be late, if there is a slot', () => {
@@ -118,7 +139,10 @@ test('property: never admitted past its slots, and the line never grows past its
     outstandingCount: fc.nat(3),
     slotCount: fc.nat(3),
     suspectUntilMs: fc.nat(20),
-    service: fc.nat(200).map((ms) => ({ predictMs: (aheadCount: number) => ms * aheadCount })),
+    service: fc.record({ ms: fc.nat(200), idleMs: fc.nat(200) }).map(({ ms, idleMs }) => ({
+      predictMs: (aheadCount: number) => ms * aheadCount,
+      idleMs,
+    })),
   })
   fc.assert(
     fc.property(

@@ -30,6 +30,9 @@ export interface AdmissionRule extends InstanceRule {
   readonly isProbe: boolean
 }
 
+// What an instance takes with nothing else to do, so many times over, is never too long.
+const IDLE_TIMES_ALLOWED = 2.5
+
 /**
  * Whether an invocation is forwarded now, waits or is rejected.
  *
@@ -41,6 +44,9 @@ export interface AdmissionRule extends InstanceRule {
  * | nobody | no | yes | waits |
  * | any | no, or somebody waits | no | rejected: too late |
  * | the line is full | any | any | rejected: line full |
+ *
+ * In time is: within the useful time, or within a few times what the instance takes with nothing else to do. Where that is most
+ * of the useful time, waiting is not to blame, and refusing all but one at a time would leave idle what works on many.
  *
  * A belief is never final: an instance with nothing to do takes everything, however slow it is believed to be, and now and
  * then one with work takes a probe.
@@ -57,8 +63,10 @@ export function decideAdmission<I extends PredictableInstance>(
   }
   if (line.waitingCount >= line.waitingMax) return { kind: 'rejected', reason: 'line-full' }
   const unready = instances.every((instance) => instance.suspectUntilMs > rule.nowMs)
-  const predictedMs = unready ? 0 : predictWithWaitMs(instances, line.waitingCount)
-  if (predictedMs > rule.usefulMs) return { kind: 'rejected', reason: 'too-late', predictedMs }
+  if (unready) return { kind: 'waits', unready }
+  const predictedMs = predictWithWaitMs(instances, line.waitingCount)
+  const isLate = instances.every((instance) => predictedMs > allowedMs(instance, rule.usefulMs))
+  if (isLate) return { kind: 'rejected', reason: 'too-late', predictedMs }
   return { kind: 'waits', unready }
 }
 
@@ -76,12 +84,15 @@ function judge<I extends PredictableInstance>(
   return { kind: 'rejected', reason: 'too-late', predictedMs }
 }
 
-/** Whether an invocation given to the instance now is answered within so long. */
-export function isTimely(
-  { service, outstandingCount }: PredictableInstance,
-  usefulMs: number,
-): boolean {
-  return outstandingCount === 0 || service.predictMs(outstandingCount) <= usefulMs
+/** Whether an invocation that has waited so long is answered in time when it is given to the instance now. */
+export function isTimely(instance: PredictableInstance, usefulMs: number, waitedMs = 0): boolean {
+  const { service, outstandingCount } = instance
+  if (outstandingCount === 0) return true
+  return waitedMs + service.predictMs(outstandingCount) <= allowedMs(instance, usefulMs)
+}
+
+function allowedMs({ service }: PredictableInstance, usefulMs: number): number {
+  return Math.max(usefulMs, IDLE_TIMES_ALLOWED * service.idleMs)
 }
 
 // A full instance frees its slots evenly in the time one invocation takes; whoever waits gets the slot of one that

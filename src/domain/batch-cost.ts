@@ -42,6 +42,7 @@ const CHANGE_SAMPLES = 8
  * carries page faults and lazy initialisation, only seeds the scale; the second replaces it.
  */
 export class BatchCostModel implements BatchCost {
+  readonly #forgetting: number
   #fixedMs = 0
   #perRowMs = 0
   #inflation = INFLATION_START
@@ -55,6 +56,11 @@ export class BatchCostModel implements BatchCost {
   #a = 0
   #b = 0
   #c = 0
+
+  /** @param forgetting what a sample counts after one more, below 1. */
+  constructor(forgetting = FORGETTING) {
+    this.#forgetting = forgetting
+  }
 
   get fixedMs(): number {
     return this.#fixedMs
@@ -105,16 +111,16 @@ export class BatchCostModel implements BatchCost {
     const y = rowCount / scaleMs
     const p = this.#a * x + this.#b * y
     const q = this.#b * x + this.#c * y
-    const divisor = FORGETTING / weight + p * x + q * y
+    const divisor = this.#forgetting / weight + p * x + q * y
     this.#fixedMs += (p / divisor) * error
     this.#perRowMs += (q / divisor) * error
     const limit = (variance: number): number => {
-      return Math.max(0, Math.min(variance / FORGETTING, this.#covarianceMax))
+      return Math.max(0, Math.min(variance / this.#forgetting, this.#covarianceMax))
     }
     this.#a = limit(this.#a - (p * p) / divisor)
     this.#c = limit(this.#c - (q * q) / divisor)
     const bound = Math.sqrt(this.#a * this.#c)
-    const covariance = (this.#b - (p * q) / divisor) / FORGETTING
+    const covariance = (this.#b - (p * q) / divisor) / this.#forgetting
     this.#b = Math.max(-bound, Math.min(bound, covariance))
     this.#keepPositive(rowCount)
   }

@@ -213,7 +213,7 @@ export class Admission {
     const { waitingMax, random } = this.#options
     const lane = this.#laneByVariant.get(key) ?? new Lane(variant, { waitingMax, usefulMs, random })
     this.#laneByVariant.set(key, lane)
-    const uses = variant.instances.map((instance) => this.#findOrAddUse(instance))
+    const uses = variant.instances.map((instance) => this.#findOrAddUse(instance, usefulMs))
     const present = new Set(uses)
     for (const use of lane.uses) if (!present.has(use)) this.#removeUse(use)
     for (const use of uses) use.lane = lane
@@ -222,13 +222,13 @@ export class Admission {
     return lane
   }
 
-  #findOrAddUse(instance: InstanceRoute): InstanceUse {
+  #findOrAddUse(instance: InstanceRoute, usefulMs: number): InstanceUse {
     const known = this.#useByInstance.get(instance.instanceId)
     if (known !== undefined) return known
     const { instanceId } = instance
     const slotCount = this.#options.slotsPerInstance
     const counts = { outstandingCount: 0, slotCount, suspectUntilMs: 0 }
-    const service = new ServiceTime()
+    const service = new ServiceTime(usefulMs)
     const use: InstanceUse = { instanceId, instance, service, ...counts, lane: undefined }
     this.#useByInstance.set(instanceId, use)
     return use

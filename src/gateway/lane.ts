@@ -129,7 +129,7 @@ export class Lane {
       const use = chooseInstance(this.#uses, rule, this.#options.random())
       if (use === undefined) break
       this.leave(waiter)
-      if (isTimely(use, this.#usefulMsOf(waiter, nowMs))) waiter.admit(use)
+      if (isTimely(use, this.#options.usefulMs, nowMs - waiter.joinedAtMs)) waiter.admit(use)
       else waiter.fail('too-late')
     }
     this.#giveUpStale(order, nowMs)
@@ -146,10 +146,6 @@ export class Lane {
     while (this.#waiters.length > 1 && this.#discipline.isStale(this.#longestWaitMs(nowMs) ?? 0)) {
       this.#waiters.shift()?.fail('stale')
     }
-  }
-
-  #usefulMsOf({ joinedAtMs }: Waiter, nowMs: number): number {
-    return this.#options.usefulMs - (nowMs - joinedAtMs)
   }
 
   #longestWaitMs(nowMs: number): number | undefined {
