@@ -2,14 +2,20 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
+import { loadavg } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { programPath } from '../src/platform/program.ts'
-import { makeDataDir } from './harness/berth.ts'
+import { addressOfUrl } from './harness/address.ts'
+import { ask } from './harness/ask.ts'
+import { BenchBerth, makeDataDir } from './harness/berth.ts'
+import { setEnvironment } from './harness/environment.ts'
+import { signInvocations } from './harness/invocations.ts'
 import { readMemory } from './harness/memory.ts'
 import { ModelServerProcess, type ServerOptions } from './harness/model-server.ts'
 import { formatMib, type Section } from './harness/report.ts'
 import { encodeInstances, makeRows } from './harness/rows.ts'
-import { runRounds } from './harness/rounds.ts'
+import { type Case, runRounds } from './harness/rounds.ts'
 import type { BenchOptions } from './harness/scale.ts'
 import { median, range } from './harness/stats.ts'
 import { makeMlp, type MlpShape, shapeOfBytes } from './models/mlp.ts'
@@ -24,6 +30,13 @@ const MODELS = [
   { name: '400 MB', shape: shapeOfBytes(400 * MEGABYTE) },
 ]
 const WORKER_COUNT = 4
+// A start from the pool takes so little that a moment of other work on the machine doubles it: more of them make a median.
+const POOLED_STARTS = 3
+const REPLACED = MODELS.filter(({ name }) => name === '10 kB' || name === '40 MB')
+const ASK_MAX_MS = 20_000
+const ASK_AGAIN_MS = 2
+const POOL_LOOK_MS = 200
+const HTTP_OK = 200
 
 /** A model on the disk, and its optimised form unless it has none. */
 interface DiskModel {
@@ -55,17 +68,29 @@ export async function measureColdStart({ scale, show }: BenchOptions): Promise<S
   const ways = models.flatMap(waysOf)
   const cases = ways.map((way) => ({
     name: nameOf(way),
-    measure: () => measureStart(folder.path, way),
+    measure: () => measureStarts(folder.path, way),
   }))
+  const loadBefore = describeLoad()
   const results = await runRounds(cases, scale.repeatCount, show)
   return {
     title: 'Cold start',
     text:
       `One process of the built-in model server, from its start (or, pooled, from its assignment) to its first ` +
-      `answer over HTTP; medians of ${scale.repeatCount}, range in parentheses. Multilayer perceptrons; "page cache ` +
-      `empty" means that nothing of the file was in memory.`,
-    tables: [startTable(models, results), await measureMemory(folder.path, models, show)],
+      `answer over HTTP; medians of ${scale.repeatCount}, from the pool and from memory of ` +
+      `${scale.repeatCount * POOLED_STARTS}, range in parentheses. Multilayer perceptrons; "page cache empty" means that ` +
+      `nothing of the file was in memory. Load average of the machine while this was measured: ${loadBefore} at first, ` +
+      `${describeLoad()} at last. Second table: the only instance of an endpoint is killed; until a client of the ` +
+      `gateway has its next answer.`,
+    tables: [
+      startTable(models, results),
+      await measureReplacements(models, { scale, show }),
+      await measureMemory(folder.path, models, show),
+    ],
   }
+}
+
+function describeLoad(): string {
+  return (loadavg()[0] ?? Number.NaN).toFixed(1)
 }
 
 async function makeModel(root: string, name: string, shape: MlpShape): Promise<DiskModel> {
@@ -113,6 +138,13 @@ function nameOf({ model, isMapped, isPooled, isCold }: Way): string {
   return `${model.name}, ${isMapped ? 'mapped' : 'original'}, ${start}${cache}`
 }
 
+async function measureStarts(root: string, way: Way): Promise<readonly number[]> {
+  const count = way.isPooled && !way.isCold ? POOLED_STARTS : 1
+  const ms: number[] = []
+  while (ms.length < count) ms.push(await measureStart(root, way))
+  return ms
+}
+
 async function measureStart(root: string, way: Way): Promise<number> {
   const folder = await mkdtemp(join(root, 's'))
   const options = serverOptions(way.model, way.isMapped, folder, 1)
@@ -152,12 +184,13 @@ async function emptyPageCache(directory: string): Promise<void> {
   }
 }
 
-function startTable(models: readonly DiskModel[], results: ReadonlyMap<string, readonly number[]>) {
+function startTable(
+  models: readonly DiskModel[],
+  results: ReadonlyMap<string, readonly (readonly number[])[]>,
+) {
   const cell = (way: Way): string => {
     const ms = results.get(nameOf(way))
-    if (ms === undefined) return '–'
-    const [least, most] = range(ms).map(Math.round)
-    return `${Math.round(median(ms))} ms (${least}–${most})`
+    return ms === undefined ? '–' : formatSpread(ms.flat())
   }
   const rows = models.flatMap((model) =>
     [true, false].map((isPooled) => [
@@ -178,6 +211,73 @@ function startTable(models: readonly DiskModel[], results: ReadonlyMap<string, r
     'optimised once in',
   ]
   return { columns, rows }
+}
+
+function formatSpread(ms: readonly number[]): string {
+  const [least, most] = range(ms).map(Math.round)
+  return `${Math.round(median(ms))} ms (${least}–${most})`
+}
+
+/** What a client sees of a killed instance, with a pool and without one. */
+async function measureReplacements(models: readonly DiskModel[], { scale, show }: BenchOptions) {
+  await using started = new AsyncDisposableStack()
+  const cases: Case<number>[] = []
+  for (const poolCount of [1, 0]) {
+    const dataDir = started.use(await makeDataDir())
+    using _ = setEnvironment({ BERTH_WARM_POOL: String(poolCount) })
+    const berth = started.use(await BenchBerth.start(dataDir.path))
+    for (const { name, directory } of models) {
+      if (!REPLACED.some((model) => model.name === name)) continue
+      const endpointName = name.replace(' ', '').toLowerCase()
+      await berth.registerModel(endpointName, join(directory, 'model.onnx'))
+      const measure = () => measureReplacement(berth, endpointName, poolCount)
+      cases.push({ name: replacementName(name, poolCount), measure })
+    }
+  }
+  const results = await runRounds(cases, scale.repeatCount, show)
+  const cell = (name: string, poolCount: number): string =>
+    formatSpread(results.get(replacementName(name, poolCount)) ?? [])
+  const rows = REPLACED.map(({ name }) => [name, cell(name, 1), cell(name, 0)])
+  const columns = ['Instance killed: next answer', 'from the warm pool', 'no pool']
+  return { columns, rows }
+}
+
+function replacementName(model: string, poolCount: number): string {
+  return `${model} replaced, ${poolCount === 0 ? 'no pool' : 'warm pool'}`
+}
+
+// An endpoint of its own each time: a second death within seconds would be answered with a delay.
+async function measureReplacement(
+  berth: BenchBerth,
+  endpointName: string,
+  poolCount: number,
+): Promise<number> {
+  await berth.createEndpoint(endpointName)
+  const requests = await signInvocations(berth, endpointName)
+  const address = addressOfUrl(berth.running.url)
+  const askOnce = async (): Promise<boolean> => {
+    const reply = await ask(address, requests[0] ?? Buffer.alloc(0), ASK_MAX_MS).catch(() => {})
+    return reply?.status === HTTP_OK
+  }
+  while (!(await askOnce())) await sleep(ASK_AGAIN_MS)
+  let platform = await observePlatform(berth)
+  while (platform.warmPool.filter(({ state }) => state === 'ready').length < poolCount) {
+    await sleep(POOL_LOOK_MS)
+    platform = await observePlatform(berth)
+  }
+  await sleep(POOL_LOOK_MS)
+  const startedAtMs = performance.now()
+  process.kill(platform.instances[0]?.pid ?? Number.NaN, 'SIGKILL')
+  // Its connections die with it, which the gateway may not have seen yet: the first answer is that of another.
+  while (!(await askOnce())) await sleep(ASK_AGAIN_MS)
+  const ms = performance.now() - startedAtMs
+  await berth.deleteEndpoint(endpointName)
+  return ms
+}
+
+async function observePlatform(berth: BenchBerth) {
+  const platform = await berth.describePlatform()
+  return platform as typeof platform & { readonly warmPool: readonly { readonly state: string }[] }
 }
 
 async function measureMemory(
