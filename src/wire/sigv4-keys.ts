@@ -26,6 +26,8 @@ export class SigningKey {
   readonly #inner: Buffer
   readonly #outer: Buffer
   readonly #dateAt: number
+  /** The date that is in place, which is the same for a second. */
+  #amzDate = ''
   readonly #hashAt: number
 
   constructor(bytes: Uint8Array, { date, region, service }: KeyScope) {
@@ -52,7 +54,10 @@ export class SigningKey {
     if (amzDate.length !== DATE_LENGTH || canonicalSha256.length !== SHA256_LENGTH) {
       throw new RangeError('A date has 16 characters and a hash 64.')
     }
-    this.#inner.write(amzDate, this.#dateAt, 'latin1')
+    if (amzDate !== this.#amzDate) {
+      this.#inner.write(amzDate, this.#dateAt, 'latin1')
+      this.#amzDate = amzDate
+    }
     this.#inner.write(canonicalSha256, this.#hashAt, 'latin1')
     // As text: a Buffer for 32 bytes costs more than hashing them.
     this.#outer.write(hash('sha256', this.#inner, 'binary'), BLOCK_BYTES, 'latin1')
