@@ -9,10 +9,10 @@ import {
   writeFrameHead,
   writeHeaders,
 } from './frames.ts'
-import type { FrameHeaders, ReplyFailure } from './frames.ts'
+import type { EncodedHeaders, FrameHeaders, ReplyFailure } from './frames.ts'
 
 // Small frames are written one behind the other into slabs: one write for many frames, one allocation for many writes.
-// A slab is never written to again where it has been handed out.
+// A slab is not written to where it has been handed out, until its owner says that it may be.
 const SLAB_BYTES = 64 * 1024
 // A body up to this size is copied into the slab; a longer one goes as it is, beside it. Copying 16 KiB takes about a
 // microsecond, as does one more buffer in a write.
@@ -28,7 +28,7 @@ export interface RequestHead {
 /** What a reply's first frame says. */
 export interface ReplyHead {
   readonly statusCode: number
-  readonly headers: FrameHeaders
+  readonly headers: FrameHeaders | EncodedHeaders
 }
 
 /** Frames that are to be sent, collected until somebody takes them. Bodies must not change until they are sent. */
@@ -52,6 +52,13 @@ export class FrameOutbox {
     this.#buffers = []
     this.#byteCount = 0
     return buffers
+  }
+
+  /** What was taken has been sent, and nobody will look at it again: its memory may serve for what comes next. */
+  reuse(): void {
+    if (this.#start !== this.#end || this.#buffers.length > 0) return
+    this.#start = 0
+    this.#end = 0
   }
 
   hello(windowBytes: number): void {
@@ -78,8 +85,11 @@ export class FrameOutbox {
     this.#plain(FRAME.requestData, streamId, part, isLast ? LAST : 0)
   }
 
-  /** @throws FrameError when the headers are too long; nothing has been added then. */
-  reply(streamId: number, head: ReplyHead, part: Uint8Array, isLast: boolean): void {
+  /**
+   * @param part bytes, or text of ASCII alone.
+   * @throws FrameError when the headers are too long; nothing has been added then.
+   */
+  reply(streamId: number, head: ReplyHead, part: Uint8Array | string, isLast: boolean): void {
     const at = this.#reserve(FRAME_HEAD_BYTES + 4 + headerBytesMax(head.headers))
     const payloadAt = at + FRAME_HEAD_BYTES
     const end = writeHeaders(this.#slab, payloadAt + 4, head.headers)
@@ -141,14 +151,16 @@ export class FrameOutbox {
     return this.#end
   }
 
-  #append(bytes: Uint8Array): void {
-    if (bytes.length === 0) return
-    if (bytes.length <= COPIED_BYTES_MAX) {
-      const at = this.#reserve(bytes.length)
-      this.#slab.set(bytes, at)
-      this.#end = at + bytes.length
+  #append(part: Uint8Array | string): void {
+    if (part.length === 0) return
+    if (part.length <= COPIED_BYTES_MAX) {
+      const at = this.#reserve(part.length)
+      if (typeof part === 'string') this.#slab.write(part, at, 'latin1')
+      else this.#slab.set(part, at)
+      this.#end = at + part.length
       return
     }
+    const bytes = typeof part === 'string' ? Buffer.from(part, 'latin1') : part
     this.#cut()
     this.#buffers.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
     this.#byteCount += bytes.length

@@ -151,7 +151,7 @@ export function parseRequestFrame(payload: Buffer): RequestFrame {
   return {
     timeLeftMs: payload.readUInt32LE(0),
     bodyBytes: payload.readUInt32LE(4),
-    headers: new HeaderBlock(payload.subarray(10, bodyStart)),
+    headers: new HeaderBlock(payload, 10, bodyStart),
     part: payload.subarray(bodyStart),
   }
 }
@@ -173,7 +173,7 @@ export function parseReplyFrame(payload: Buffer): ReplyFrame {
   if (statusCode < 200 || statusCode > 999) {
     throw new FrameError(`A reply has the status ${statusCode}.`)
   }
-  const headers = new HeaderBlock(payload.subarray(4, bodyStart))
+  const headers = new HeaderBlock(payload, 4, bodyStart)
   return { statusCode, headers, part: payload.subarray(bodyStart) }
 }
 
@@ -198,19 +198,23 @@ export function failureNumber(reason: ReplyFailure): number {
 /** Headers as they came; read only as far as somebody asks. */
 export class HeaderBlock {
   readonly #bytes: Buffer
+  readonly #start: number
+  readonly #end: number
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, start: number, end: number) {
     this.#bytes = bytes
+    this.#start = start
+    this.#end = end
   }
 
   /** One header of a known name. Does not look at the others' values. @throws FrameError */
   find(name: KnownHeader): string | undefined {
     const wanted = KNOWN_NAMES.indexOf(name) + 1
-    for (let at = 0; at < this.#bytes.length;) {
+    for (let at = this.#start; at < this.#end;) {
       const id = this.#bytes[at] ?? 0
       const valueAt = this.#valueAt(at)
       const end = this.#endOf(valueAt)
-      if (id === wanted) return this.#bytes.toString('latin1', valueAt + 2, end)
+      if (id === wanted) return readValue(wanted, this.#bytes, valueAt + 2, end)
       at = end
     }
     return undefined
@@ -220,7 +224,7 @@ export class HeaderBlock {
   all(): Record<string, string> {
     // No prototype: a header may be called __proto__.
     const headers: Record<string, string> = Object.create(null)
-    for (let at = 0; at < this.#bytes.length;) {
+    for (let at = this.#start; at < this.#end;) {
       const valueAt = this.#valueAt(at)
       const end = this.#endOf(valueAt)
       const name = this.#nameAt(at, valueAt)
@@ -246,15 +250,55 @@ export class HeaderBlock {
   }
 
   #endOf(valueAt: number): number {
-    if (valueAt + 2 > this.#bytes.length) throw new FrameError('A header is cut off.')
+    if (valueAt + 2 > this.#end) throw new FrameError('A header is cut off.')
     const end = valueAt + 2 + this.#bytes.readUInt16LE(valueAt)
-    if (end > this.#bytes.length) throw new FrameError('A header is cut off.')
+    if (end > this.#end) throw new FrameError('A header is cut off.')
     return end
   }
 }
 
+/** The value that a header had when it was last read: nearly always it has it again, and needs no new string. */
+interface LastValue {
+  readonly bytes: Buffer
+  readonly text: string
+}
+
+// By number of the name. Short ones only, so that nothing of size is kept.
+const LAST_VALUES: (LastValue | undefined)[] = Array.from(['', ...KNOWN_NAMES], () => undefined)
+const LAST_VALUE_BYTES_MAX = 64
+
+function readValue(id: number, bytes: Buffer, start: number, end: number): string {
+  const last = LAST_VALUES[id]
+  if (last !== undefined && isAt(last.bytes, bytes, start, end)) return last.text
+  const text = bytes.toString('latin1', start, end)
+  if (text.length <= LAST_VALUE_BYTES_MAX) {
+    LAST_VALUES[id] = { bytes: Buffer.from(text, 'latin1'), text }
+  }
+  return text
+}
+
+function isAt(wanted: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  if (wanted.length !== end - start) return false
+  for (let index = 0; index < wanted.length; index += 1) {
+    if (wanted[index] !== bytes[start + index]) return false
+  }
+  return true
+}
+
+/** Headers of many frames, written once. */
+export class EncodedHeaders {
+  readonly bytes: Buffer
+
+  /** @throws FrameError when they are too long. */
+  constructor(headers: FrameHeaders) {
+    const bytes = Buffer.allocUnsafe(headerBytesMax(headers))
+    this.bytes = bytes.subarray(0, writeHeaders(bytes, 0, headers))
+  }
+}
+
 /** Most bytes that headers take on the wire. */
-export function headerBytesMax(headers: FrameHeaders): number {
+export function headerBytesMax(headers: FrameHeaders | EncodedHeaders): number {
+  if (headers instanceof EncodedHeaders) return headers.bytes.length
   let bytes = 0
   for (const name in headers) bytes += 4 + name.length + (headers[name]?.length ?? 0)
   return bytes
@@ -266,7 +310,15 @@ export function headerBytesMax(headers: FrameHeaders): number {
  * @returns where they end.
  * @throws FrameError a name or value, or all together, is longer than can be said.
  */
-export function writeHeaders(target: Buffer, start: number, headers: FrameHeaders): number {
+export function writeHeaders(
+  target: Buffer,
+  start: number,
+  headers: FrameHeaders | EncodedHeaders,
+): number {
+  if (headers instanceof EncodedHeaders) {
+    target.set(headers.bytes, start)
+    return start + headers.bytes.length
+  }
   let at = start
   for (const name in headers) {
     const value = headers[name] ?? ''
