@@ -46,3 +46,12 @@ test('everything else is left to the general way', () => {
   const integers = { ...output, type: 'int32', elements: Int32Array.of(1, 2) } as const
   assert.equal(writePlainRows({ ...plain, outputs: [integers] }), undefined)
 })
+
+test('some of the rows are written as if they were all', () => {
+  const given = outcome([1, 2, 3, 4, 5, 6], 2)
+  assert.equal(writePlainRows(given, { start: 1, end: 3 }), '{"predictions":[[3,4],[5,6]]}')
+  assert.equal(writePlainRows(given, { start: 0, end: 1 }), '{"predictions":[[1,2]]}')
+  const broken = outcome([1, NaN, 3, 4], 2)
+  assert.equal(writePlainRows(broken, { start: 0, end: 1 }), undefined)
+  assert.equal(writePlainRows(broken, { start: 1, end: 2 }), '{"predictions":[[3,4]]}')
+})
