@@ -37,6 +37,8 @@ export class FrameSession implements Carrier {
   readonly #callByStream = new Map<number, IncomingCall>()
   readonly #reader: FrameReader
   #windowBytes = 0
+  /** When the bytes came that are being read: one look at the clock for all the calls in them. */
+  #nowMs = 0
   #announcedUs = 0
   #isFlushPlanned = false
   #reason: string | undefined
@@ -64,6 +66,10 @@ export class FrameSession implements Carrier {
     return this.#callByStream.size
   }
 
+  get windowBytes(): number {
+    return this.#windowBytes
+  }
+
   planFlush(): void {
     if (this.#isFlushPlanned) return
     this.#isFlushPlanned = true
@@ -77,6 +83,8 @@ export class FrameSession implements Carrier {
     if (buffers.length > 1) this.#socket.cork()
     for (const buffer of buffers) this.#socket.write(buffer)
     if (buffers.length > 1) this.#socket.uncork()
+    // The system has it all: nearly always.
+    if (buffers.length > 0 && this.#socket.writableLength === 0) this.outbox.reuse()
   }
 
   /** Says what a call costs at present, where the last word on it is far off. */
@@ -99,6 +107,7 @@ export class FrameSession implements Carrier {
   }
 
   #read(chunk: Buffer): void {
+    this.#nowMs = performance.now()
     try {
       this.#reader.read(chunk)
     } catch (error) {
@@ -131,9 +140,7 @@ export class FrameSession implements Carrier {
   #open(streamId: number, payload: Buffer, isLast: boolean): void {
     if (this.#callByStream.has(streamId)) throw new FrameError(`Stream ${streamId} is open.`)
     if (this.#callByStream.size >= STREAMS_MAX) throw new FrameError('Too many streams are open.')
-    const frame = parseRequestFrame(payload)
-    const now = { nowMs: performance.now(), windowBytes: this.#windowBytes }
-    const call = new IncomingCall(this, streamId, frame, now)
+    const call = new IncomingCall(this, streamId, parseRequestFrame(payload), this.#nowMs)
     this.#callByStream.set(streamId, call)
     if (this.#listener.admit(call) && isLast) this.#complete(call)
   }

@@ -1,6 +1,12 @@
 import { Buffer } from 'node:buffer'
 import type { FrameOutbox } from '../../wire/frame-outbox.ts'
-import type { FrameHeaders, HeaderBlock, ReplyFailure, RequestFrame } from '../../wire/frames.ts'
+import type {
+  EncodedHeaders,
+  FrameHeaders,
+  HeaderBlock,
+  ReplyFailure,
+  RequestFrame,
+} from '../../wire/frames.ts'
 import { FrameError } from '../../wire/frames.ts'
 
 // A longer reply goes in parts of this size, so that other streams get their turn between them.
@@ -9,6 +15,8 @@ const PART_BYTES = 128 * 1024
 /** What a call needs of the connection that carries it. */
 export interface Carrier {
   readonly outbox: FrameOutbox
+  /** Bytes of a reply's body that may be sent unasked. */
+  readonly windowBytes: number
   /** Something was put into the outbox. */
   planFlush(): void
   /** The call has been answered, or its gateway does not wait for it any more. */
@@ -20,7 +28,9 @@ export class IncomingCall {
   readonly streamId: number
   readonly headers: HeaderBlock
   readonly bodyBytes: number
-  /** On the clock of `performance.now()`: nobody waits for the reply after it. */
+  /** On the clock of `performance.now()`. */
+  readonly arrivedAtMs: number
+  /** On the same clock: nobody waits for the reply after it. */
   readonly deadlineAtMs: number
   /** Called when nobody waits for the reply any more. */
   onCancel: (() => void) | undefined
@@ -35,19 +45,15 @@ export class IncomingCall {
   #waiting: Buffer[] = []
   #isEnding = false
 
-  constructor(
-    carrier: Carrier,
-    streamId: number,
-    frame: RequestFrame,
-    { nowMs, windowBytes }: { readonly nowMs: number; readonly windowBytes: number },
-  ) {
+  constructor(carrier: Carrier, streamId: number, frame: RequestFrame, nowMs: number) {
     if (frame.part.length > frame.bodyBytes) throw tooManyBytes()
     this.#carrier = carrier
     this.streamId = streamId
     this.headers = frame.headers
     this.bodyBytes = frame.bodyBytes
+    this.arrivedAtMs = nowMs
     this.deadlineAtMs = nowMs + frame.timeLeftMs
-    this.#creditBytes = windowBytes
+    this.#creditBytes = carrier.windowBytes
     this.#receivedBytes = frame.part.length
     this.#body = frame.part
   }
@@ -75,8 +81,12 @@ export class IncomingCall {
     this.#receivedBytes += part.length
   }
 
-  /** Sends a whole reply. The bytes must not change afterwards. */
-  reply(statusCode: number, headers: FrameHeaders, body: Buffer): void {
+  /**
+   * Sends a whole reply.
+   *
+   * @param body bytes, which must not change afterwards, or text of ASCII alone.
+   */
+  reply(statusCode: number, headers: FrameHeaders | EncodedHeaders, body: Buffer | string): void {
     if (this.#isOver) return
     if (body.length <= this.#creditBytes && body.length <= PART_BYTES) {
       this.#isOver = true
@@ -86,12 +96,12 @@ export class IncomingCall {
       return
     }
     this.startReply(statusCode, headers)
-    this.write(body)
+    this.write(typeof body === 'string' ? Buffer.from(body, 'latin1') : body)
     this.endReply()
   }
 
   /** Sends the head of a reply; its body follows by {@link write} and {@link endReply}. */
-  startReply(statusCode: number, headers: FrameHeaders): void {
+  startReply(statusCode: number, headers: FrameHeaders | EncodedHeaders): void {
     if (this.#isOver) return
     this.#carrier.outbox.reply(this.streamId, { statusCode, headers }, NOTHING, false)
     this.#carrier.planFlush()

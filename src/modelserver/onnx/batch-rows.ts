@@ -17,7 +17,7 @@ export function countRows(tensors: readonly NamedTensor[]): number | undefined {
 }
 
 /** Equal for requests whose rows may follow each other in one tensor. */
-export function rowShapeKey(tensors: readonly NamedTensor[]): string {
+export function rowShapeKey(tensors: readonly Pick<NamedTensor, 'dims'>[]): string {
   let key = ''
   for (const { dims } of tensors) {
     for (let axis = 1; axis < dims.length; axis += 1) key += `${dims[axis]},`
@@ -33,8 +33,8 @@ export function joinRows(requests: readonly (readonly NamedTensor[])[]): readonl
   return first.map(({ name, type, dims }, position) => {
     const parts = requests.flatMap((request) => request[position] ?? [])
     const rowCount = parts.reduce((sum, part) => sum + (part.dims[0] ?? 0), 0)
-    const joined = joinElements(type, parts)
-    return { name, type, dims: [rowCount, ...dims.slice(1)], elements: joined }
+    const elements = joinElements(type, parts)
+    return { name, type, dims: [rowCount, ...dims.slice(1)], elements }
   })
 }
 
@@ -55,6 +55,8 @@ export function sliceRows(
 function joinElements(type: ElementType, parts: readonly NamedTensor[]): Elements {
   if (type === 'string') return parts.flatMap(({ elements }) => Array.from(elements, String))
   const count = parts.reduce((sum, { elements }) => sum + elements.length, 0)
+  const whole = type === 'float32' ? findWhole(parts, count) : undefined
+  if (whole !== undefined) return whole
   const joined = createElements(type, count)
   let at = 0
   for (const { elements } of parts) {
@@ -62,6 +64,20 @@ function joinElements(type: ElementType, parts: readonly NamedTensor[]): Element
     at += elements.length
   }
   return joined
+}
+
+// Rows that one `RowScanner` has read one after the other lie so: 16 KB less to take, clear and fill for 64 of 64.
+function findWhole(parts: readonly NamedTensor[], count: number): Float32Array | undefined {
+  const [first] = parts
+  if (!(first?.elements instanceof Float32Array)) return undefined
+  const { buffer, byteOffset } = first.elements
+  let end = byteOffset
+  for (const { elements } of parts) {
+    if (!(elements instanceof Float32Array) || elements.buffer !== buffer) return undefined
+    if (elements.byteOffset !== end) return undefined
+    end += elements.byteLength
+  }
+  return new Float32Array(buffer, byteOffset, count)
 }
 
 function copyInto(target: Elements, source: Elements, at: number): void {

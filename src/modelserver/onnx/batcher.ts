@@ -1,9 +1,10 @@
 import { BatchCostModel } from '../../domain/batch-cost.ts'
 import { decideBatch } from '../../domain/batching.ts'
 import type { BatchLimits, WaitingItem } from '../../domain/batching.ts'
+import type { RowRange } from '../codecs/plain-rows.ts'
 import type { NamedTensor } from '../codecs/tensor.ts'
 import type { Log } from '../log.ts'
-import { countRows, hasBatchDimension, joinRows, rowShapeKey, sliceRows } from './batch-rows.ts'
+import { countRows, hasBatchDimension, joinRows } from './batch-rows.ts'
 import { CallCodec, rejectionReply } from './decode-call.ts'
 import type { Decoded } from './decode-call.ts'
 import type { Model } from './model.ts'
@@ -47,7 +48,7 @@ export class Batcher {
   readonly #codec: CallCodec
   readonly #cost = new BatchCostModel()
   /** Arrived and not yet decoded: what is given up in the meantime costs nothing. */
-  #arrived: { readonly call: ModelCall; readonly enqueuedAtMs: number }[] = []
+  #arrived: ModelCall[] = []
   #line: Ticket[] = []
   #isRunning = false
   #whenIdle: (() => void)[] = []
@@ -75,7 +76,7 @@ export class Batcher {
       call.refuse('overloaded', `The worker is busy and ${waitingMax} invocations wait.`)
       return
     }
-    this.#arrived.push({ call, enqueuedAtMs: performance.now() })
+    this.#arrived.push(call)
     if (!this.#isRunning) this.#start()
   }
 
@@ -105,10 +106,7 @@ export class Batcher {
     if (this.#line.length > 1) this.#canBatch ??= await this.#judge()
     const limits = this.#canBatch === true ? BATCH_LIMITS : ALONE
     const { take, shed } = decideBatch(this.#line, this.#cost, limits, performance.now())
-    const batch = take.flatMap((index) => this.#line[index] ?? [])
-    const leaving = new Set([...take, ...shed.map(({ index }) => index)])
-    for (const { index } of shed) this.#refuse(this.#line[index])
-    this.#line = this.#line.filter((_ticket, index) => !leaving.has(index))
+    const batch = this.#leaveLine(take, shed)
     if (batch.length > 0) {
       const startedAtMs = performance.now()
       await this.#run(batch)
@@ -119,8 +117,25 @@ export class Batcher {
     this.#options.onAnswered(this.#callUs)
   }
 
+  /** @returns the batch, out of the line; what was shed has been told. */
+  #leaveLine(
+    take: readonly number[],
+    shed: readonly { readonly index: number }[],
+  ): readonly Ticket[] {
+    const line = this.#line
+    if (take.length === line.length) {
+      this.#line = []
+      return line
+    }
+    const batch = take.flatMap((index) => line[index] ?? [])
+    const leaving = new Set([...take, ...shed.map(({ index }) => index)])
+    for (const { index } of shed) this.#refuse(line[index])
+    this.#line = line.filter((_ticket, index) => !leaving.has(index))
+    return batch
+  }
+
   #forgetOver(): void {
-    this.#arrived = this.#arrived.filter(({ call }) => !call.isOver)
+    this.#arrived = this.#arrived.filter((call) => !call.isOver)
     this.#line = this.#line.filter(({ call }) => !call.isOver)
   }
 
@@ -128,13 +143,10 @@ export class Batcher {
     this.#line = this.#line.filter(({ call }) => !call.isOver)
     const arrived = this.#arrived
     this.#arrived = []
-    for (const { call, enqueuedAtMs } of arrived) {
-      const { isOver, deadlineAtMs } = call
-      if (isOver) continue
+    for (const call of arrived) {
+      if (call.isOver) continue
       try {
-        const decoded = this.#codec.decode(call.request)
-        const shape = shapeOf(decoded.inputs)
-        this.#line.push({ call, decoded, enqueuedAtMs, deadlineAtMs, ...shape })
+        this.#line.push(createTicket(call, this.#codec.decode(call.request)))
       } catch (error) {
         call.answer(rejectionReply(error))
       }
@@ -196,7 +208,7 @@ export class Batcher {
     rowCount: number,
   ): Promise<void> {
     const [only] = batch
-    if (only !== undefined && batch.length === 1) return this.#answerOne(only, outputs)
+    if (only !== undefined && batch.length === 1) return this.#answerOne(only, outputs, undefined)
     if (countRows(outputs) !== rowCount) {
       // These rows show what random ones did not.
       this.#options.log('warn', 'model not batched', { reason: 'a batch gave other rows' })
@@ -205,8 +217,9 @@ export class Batcher {
     }
     let start = 0
     for (const ticket of batch) {
-      this.#answerOne(ticket, sliceRows(outputs, start, start + ticket.rowCount))
-      start += ticket.rowCount
+      const end = start + ticket.rowCount
+      this.#answerOne(ticket, outputs, { start, end })
+      start = end
     }
   }
 
@@ -215,20 +228,21 @@ export class Batcher {
     return this.#canBatch === false ? 1 : BATCH_LIMITS.itemsMax
   }
 
-  #answerOne({ call, decoded }: Ticket, outputs: readonly NamedTensor[]): void {
+  #answerOne(
+    { call, decoded }: Ticket,
+    outputs: readonly NamedTensor[],
+    range: RowRange | undefined,
+  ): void {
     try {
-      call.answer(this.#codec.encode(outputs, decoded))
+      call.answer(this.#codec.encode(outputs, decoded, range))
     } catch (error) {
       call.answer(rejectionReply(error))
     }
   }
 }
 
-// Inputs that do not agree on the number of rows have a shape that no other call shares.
-let oddCount = 0
-
-function shapeOf(inputs: readonly NamedTensor[]): Pick<WaitingItem, 'rowCount' | 'shapeKey'> {
-  const rowCount = countRows(inputs)
-  if (rowCount === undefined) return { rowCount: 1, shapeKey: `alone ${(oddCount += 1)}` }
-  return { rowCount: Math.max(1, rowCount), shapeKey: rowShapeKey(inputs) }
+function createTicket(call: ModelCall, decoded: Decoded): Ticket {
+  const { arrivedAtMs: enqueuedAtMs = performance.now(), deadlineAtMs } = call
+  const { rowCount, shapeKey } = decoded
+  return { call, decoded, enqueuedAtMs, deadlineAtMs, rowCount, shapeKey }
 }

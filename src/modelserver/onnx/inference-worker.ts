@@ -93,6 +93,8 @@ function createFrameServer(batcher: Batcher, log: Log): FrameServer {
 }
 
 // Memory of its own is handed over instead of copied; a small reply lies in a pool with others.
-function movable({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
+function movable(body: Uint8Array | string): ArrayBuffer[] {
+  if (typeof body === 'string') return []
+  const { buffer, byteLength } = body
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : []
 }

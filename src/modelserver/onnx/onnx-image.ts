@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { frameSocketPath, frameSocketSuffix } from '../../domain/frames-address.ts'
 import { errorReply } from '../image.ts'
 import type { Image } from '../image.ts'
@@ -69,8 +70,12 @@ export async function startOnnxImage(options: OnnxImageOptions): Promise<Image> 
       return {
         status: reply.status,
         headers: { 'content-type': reply.contentType },
-        body: reply.body,
+        body: bytesOf(reply.body),
       }
     },
   }
+}
+
+function bytesOf(body: Uint8Array | string): Uint8Array {
+  return typeof body === 'string' ? Buffer.from(body, 'latin1') : body
 }

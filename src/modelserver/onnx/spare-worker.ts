@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { inferenceWorkerUrl } from './inference-worker-url.ts'
+import { startThread } from './start-thread.ts'
 import type { FromSpareWorker } from './wait-for-data.ts'
 
 /**
@@ -16,7 +17,7 @@ export class SpareWorker {
 
   /** @param onEnd it ended before it was used. */
   static async start(onEnd: (reason: string) => void): Promise<SpareWorker> {
-    const worker = new Worker(inferenceWorkerUrl())
+    const worker = startThread(inferenceWorkerUrl())
     const warm = Promise.withResolvers<void>()
     worker.on('message', ({ kind }: FromSpareWorker) => {
       if (kind === 'warm') warm.resolve()

@@ -1,10 +1,11 @@
 import type { Buffer } from 'node:buffer'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Log } from '../log.ts'
 import { Rejection } from '../rejection.ts'
 import { StartFailure } from '../start-failure.ts'
 import type { ModelReply, ModelRequest } from './model-call.ts'
 import type { SpareWorker } from './spare-worker.ts'
+import { startThread } from './start-thread.ts'
 import type { FromWorker, ToWorker } from './worker-messages.ts'
 
 /** What a pool needs. */
@@ -199,7 +200,7 @@ export class WorkerPool {
   #startWorker(seat: Seat): void {
     const { workerUrl, workerDataOf } = this.#options
     const workerData = workerDataOf(seat.index)
-    const worker = this.#spareWorker?.use(workerData) ?? new Worker(workerUrl, { workerData })
+    const worker = this.#spareWorker?.use(workerData) ?? startThread(workerUrl, workerData)
     this.#spareWorker = undefined
     seat.worker = worker
     worker.on('message', (message: FromWorker) => this.#receive(seat, message))
