@@ -38,6 +38,8 @@ export interface GatewayOptions {
   readonly credentials: Credentials
   readonly limits: GatewayLimits
   readonly clock: Clock
+  /** What invocations take is measured by it. @defaultValue performance.now */
+  readonly nowMs?: () => number
   readonly random: () => number
   readonly log: Log
 }
@@ -64,11 +66,12 @@ export class Gateway {
   #connectionCount = 0
 
   constructor(options: GatewayOptions) {
-    const { limits, clock, random, credentials, log, paths } = options
+    const { limits, clock, nowMs, random, credentials, log, paths } = options
     this.#options = options
     this.#admission = new Admission({
       ...limits,
       clock,
+      ...(nowMs !== undefined && { nowMs }),
       random,
       onInstanceFree: () => this.#link?.reportSoon(),
     })

@@ -45,7 +45,8 @@ export class GatewayWorld implements AsyncDisposable {
   readonly #servers: Server[] = []
   readonly #clients: SageMakerRuntimeClient[] = []
 
-  constructor(limits: Partial<GatewayLimits> = {}) {
+  /** @param nowMs what invocations take by: the machine's time unless given. */
+  constructor(limits: Partial<GatewayLimits> = {}, nowMs?: () => number) {
     this.paths = createDataDirectory()
     this.credentials = loadCredentials(this.paths.credentials)
     this.link = createGatewayLink({
@@ -65,13 +66,17 @@ export class GatewayWorld implements AsyncDisposable {
       credentials: this.credentials,
       limits: { ...DEFAULT_LIMITS, drainTimeoutMs: 2_000, front: FRONT, ...limits },
       clock: systemClock,
+      ...(nowMs !== undefined && { nowMs }),
       random: () => this.random(),
       log: silentLog,
     })
   }
 
-  static async start(limits: Partial<GatewayLimits> = {}): Promise<GatewayWorld> {
-    const world = new GatewayWorld(limits)
+  static async start(
+    limits: Partial<GatewayLimits> = {},
+    nowMs?: () => number,
+  ): Promise<GatewayWorld> {
+    const world = new GatewayWorld(limits, nowMs)
     await world.link.start()
     await world.gateway.start()
     await until('the link', () => world.link.listGateways()[0]?.report !== undefined)

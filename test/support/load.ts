@@ -56,7 +56,7 @@ export class Load {
   }
 
   /** Waits for so many more right answers to invocations that have not been sent yet. */
-  async untilMoreAnswers(count = 20, timeoutMs = 30_000): Promise<void> {
+  async untilMoreAnswers(count = 20, timeoutMs = 120_000): Promise<void> {
     const fromMs = performance.now()
     await until(
       `${count} answers more from ${this.#endpointName}, failures: ${JSON.stringify(this.failures.slice(-3))}`,

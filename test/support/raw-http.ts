@@ -39,17 +39,15 @@ export class RawConnection {
 
   /** Waits for bytes that match. */
   async expect(pattern: RegExp): Promise<string> {
-    await until(
-      `${pattern} in ${JSON.stringify(this.#received)}`,
-      () => pattern.test(this.#received),
-      5_000,
+    await until(`${pattern} in ${JSON.stringify(this.#received)}`, () =>
+      pattern.test(this.#received),
     )
     return this.#received
   }
 
   /** Waits until the server has closed. */
   async closed(): Promise<string> {
-    await until('the server to close', () => this.#isClosed, 5_000)
+    await until('the server to close', () => this.#isClosed)
     return this.#received
   }
 }

@@ -73,7 +73,7 @@ export async function serveEndpoint(berth: RunningBerth, deployable: Deployable)
 export function untilSettled(
   berth: RunningBerth,
   name: string,
-  timeoutMs = 60_000,
+  timeoutMs = 180_000,
 ): Promise<DescribeEndpointCommandOutput> {
   const settled = new Set(['InService', 'Failed'])
   const describe = new DescribeEndpointCommand({ EndpointName: name })
@@ -138,7 +138,7 @@ export function untilReadyCount(
       const ready = await readyInstances(berth, name)
       return all.length === count && ready.length === count && ready
     },
-    60_000,
+    180_000,
   )
 }
 

@@ -212,7 +212,7 @@ test('what failed left no process', async () => {
 })
 
 async function assertFailed(name: string, reason: RegExp): Promise<void> {
-  const { EndpointStatus, FailureReason = '' } = await untilSettled(berth, name, 100_000)
+  const { EndpointStatus, FailureReason = '' } = await untilSettled(berth, name)
   assert.equal(EndpointStatus, 'Failed')
   assert.match(FailureReason, reason)
 }
