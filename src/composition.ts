@@ -22,6 +22,7 @@ import { systemClock } from './platform/clock.ts'
 import { environment } from './platform/config.ts'
 import type { DataPaths } from './platform/data-paths.ts'
 import type { createLog } from './platform/log.ts'
+import { OPTIONS } from './platform/options.ts'
 import type { Config } from './platform/options.ts'
 import { programPath } from './platform/program.ts'
 import type { ObjectStore } from './ports/object-store.ts'
@@ -103,7 +104,7 @@ export function createRuntime(
   const { config, paths, log } = ground
   return createProcessRuntime({
     paths,
-    images: imagesOf(config),
+    images: imagesOf(config, paths),
     prepareModelData: (source, containerName, signal) =>
       world.modelData.prepare({ containerName, source }, signal),
     ...(config.BERTH_MAPPED_WEIGHTS === 'on' && {
@@ -123,7 +124,7 @@ export function createRuntime(
     log: log.child({ room: 'fleet' }),
     environment: containerEnvironment(config, paths, url),
     capacity: config.BERTH_CAPACITY === 'strict' ? 'strict' : 'over-commit',
-    warmPool: { count: config.BERTH_WARM_POOL, ...warmModelServer(modelServerOf(config)) },
+    warmPool: { count: config.BERTH_WARM_POOL, ...warmModelServer(modelServerOf(config, paths)) },
   })
 }
 
@@ -148,7 +149,7 @@ export function controlDeps(
   const { store, objectStore, runtime, stopping } = world
   const installation = installationOf(config)
   const credentials = loadCredentials(paths.credentials)
-  const images = imagesOf(config)
+  const images = imagesOf(config, paths)
   const signatures = {
     signingKeys: new SigningKeyCache(),
     findSecret: (accessKeyId: string, sessionToken: string | undefined) =>
@@ -226,17 +227,35 @@ export function gatewayArguments(config: Config, dataDir: string): readonly stri
   ]
 }
 
-function imagesOf(config: Config): ReturnType<typeof builtInImages> {
-  return builtInImages(modelServerOf(config))
+function imagesOf(config: Config, paths: DataPaths): ReturnType<typeof builtInImages> {
+  return builtInImages(modelServerOf(config, paths))
 }
 
-function modelServerOf(config: Config): ModelServerProgram {
+function modelServerOf(config: Config, paths: DataPaths): ModelServerProgram {
   return {
     nodePath: process.execPath,
     entryPath: programPath('modelserver/main'),
     idleExitSeconds: config.BERTH_ORPHAN_GRACE_SECONDS,
     batching: config.BERTH_BATCHING,
+    python: {
+      executable:
+        config.BERTH_PYTHON === OPTIONS.BERTH_PYTHON.default ? undefined : config.BERTH_PYTHON,
+      environmentsDirectory: paths.pythonEnvironments,
+      installerEnvironment: installerEnvironment(),
+    },
   }
+}
+
+const INSTALLER_VARIABLE =
+  /^(PIP_|UV_|https?_proxy$|no_proxy$|all_proxy$|SSL_CERT_(FILE|DIR)$|REQUESTS_CA_BUNDLE$)/i
+
+/** What package installers are set by, as the operator has it. */
+function installerEnvironment(): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(environment()).flatMap(([name, value]) =>
+      value !== undefined && INSTALLER_VARIABLE.test(name) ? [[name, value]] : [],
+    ),
+  )
 }
 
 /** What every container sees; never the platform's own environment or credentials. */

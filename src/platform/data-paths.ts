@@ -18,6 +18,8 @@ export interface DataPaths {
   readonly objects: string
   /** Unpacked model data by content hash, shared read-only. */
   readonly models: string
+  /** Python environments by content hash, shared by instances. */
+  readonly pythonEnvironments: string
   /** One folder per instance. */
   readonly logs: string
   /** Compiled code of our own programs, made by Node; may be removed at any time. */
@@ -52,6 +54,7 @@ export function dataPathsOf(dataDirectory: string): DataPaths {
     credentials: join(dataDir, 'credentials'),
     objects: join(dataDir, 'objects'),
     models: join(dataDir, 'models'),
+    pythonEnvironments: join(dataDir, 'python'),
     logs: join(dataDir, 'logs'),
     codeCache: join(dataDir, 'code-cache'),
     run,

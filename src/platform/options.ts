@@ -250,6 +250,13 @@ export const OPTIONS = {
     choices: ['on', 'off'],
     doc: 'Whether invocations that wait for one worker may share a run of the model, where its rows are independent.',
   },
+  BERTH_PYTHON: {
+    kind: 'text',
+    default: 'python3',
+    pattern: /^\S+$/,
+    expected: 'a program name or an absolute path',
+    doc: 'Python 3.9 or newer for berth/python. Named otherwise than python3, its own packages are used, and missing ones are installed beside them.',
+  },
   BERTH_S3_DOMAIN: {
     kind: 'text',
     default: 'localhost',

@@ -21,7 +21,8 @@ import { openProcessHarness } from './fleet-harness.ts'
 const MAIN = fileURLToPath(new URL('../../src/modelserver/main.ts', import.meta.url))
 const MODEL = fileURLToPath(new URL('../fixtures/models/affine.onnx', import.meta.url))
 const program = { nodePath: process.execPath, entryPath: MAIN }
-const server = { ...program, idleExitSeconds: 0, batching: 'on' } as const
+const python = { executable: undefined, environmentsDirectory: '', installerEnvironment: {} }
+const server = { ...program, idleExitSeconds: 0, batching: 'on', python } as const
 
 async function openWithPool() {
   const modelDirectory = mkdtempSync(join(tmpdir(), 'berth-warm-'))

@@ -254,7 +254,11 @@ export class Instance {
       arguments: program.argumentsOf(launch),
       folder: this.#world.records.instanceFolder(instanceId),
       logFd: this.#world.logs.open(spec, instanceId),
-      environment: { ...this.#world.environment, ...spec.containers[0]?.environment },
+      environment: {
+        ...this.#world.environment,
+        ...program.environment,
+        ...spec.containers[0]?.environment,
+      },
       installationId: this.#world.installationId,
       instanceId,
       openFilesMax: this.#world.limits.openFilesMax,

@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { StartFailure } from '../../start-failure.ts'
+
+/** A Python that was found, and what it has. */
+export interface Interpreter {
+  /** Absolute path of the executable. */
+  readonly path: string
+  /** `3.11.7`. */
+  readonly version: string
+  /** Folders of its packages. */
+  readonly packageFolders: readonly string[]
+  readonly hasNumpy: boolean
+  /** Named by the operator: what is installed in it is meant to be used. */
+  readonly isChosen: boolean
+}
+
+const MINOR_MIN = 9
+const PROBE_MS_MAX = 30_000
+const PROBE = `
+import importlib.util, json, sys, sysconfig
+numpy = importlib.util.find_spec("numpy") is not None
+folders = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+print(json.dumps([sys.executable, list(sys.version_info[:3]), folders, numpy]))`
+
+/**
+ * The Python to serve with: the operator's, else `python3` of the path.
+ *
+ * @throws StartFailure `pythonMissing`: there is none, or it is too old.
+ */
+export async function findInterpreter(
+  chosen: string | undefined,
+  environment: Readonly<Record<string, string>>,
+): Promise<Interpreter> {
+  const command = chosen ?? 'python3'
+  const found = await probe(command, environment)
+  if (found.major === 3 && found.minor >= MINOR_MIN)
+    return { ...found, isChosen: chosen !== undefined }
+  const cure = `berth/python needs Python 3.${MINOR_MIN} or newer: install it, or name one with BERTH_PYTHON.`
+  throw new StartFailure('pythonMissing', `${command} is Python ${found.version}. ${cure}`)
+}
+
+async function probe(command: string, env: Readonly<Record<string, string>>) {
+  try {
+    const options = { env, timeout: PROBE_MS_MAX }
+    const { stdout } = await promisify(execFile)(command, ['-I', '-c', PROBE], options)
+    const parsed: unknown = JSON.parse(stdout)
+    if (!Array.isArray(parsed)) throw new Error(`it printed ${stdout}`)
+    const [path, version, packageFolders, hasNumpy] = parsed.map((value: unknown) => value)
+    const [major = 0, minor = 0, micro = 0] = Array.isArray(version) ? version.map(Number) : []
+    return {
+      path: String(path),
+      major,
+      minor,
+      version: `${major}.${minor}.${micro}`,
+      packageFolders: Array.isArray(packageFolders) ? packageFolders.map(String) : [],
+      hasNumpy: hasNumpy === true,
+    }
+  } catch (cause) {
+    const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
+    const cure = `berth/python needs Python 3.${MINOR_MIN} or newer: install it, or name one with BERTH_PYTHON.`
+    throw new StartFailure('pythonMissing', `${command} cannot be run (${reason}). ${cure}`)
+  }
+}
