@@ -1,0 +1,48 @@
+import type { InferenceServer } from '../inference-server.ts'
+import { ServingError } from '../serving-error.ts'
+import type { LogSettings } from '../log-settings.ts'
+import { TRACE_SETTINGS } from '../trace-settings.ts'
+import { jsonReply } from './http-call.ts'
+import type { HttpCall, HttpReply } from './http-call.ts'
+import type { Route } from './http-front.ts'
+import { parseJsonBody } from './json-body.ts'
+import { modelOf } from './version-part.ts'
+
+/** The routes of the trace and logging extensions. */
+export function settingsRoutes(
+  server: InferenceServer,
+  logSettings: LogSettings,
+): readonly Route[] {
+  const methods = ['GET', 'POST']
+  const trace = (call: HttpCall): HttpReply => {
+    if (call.parts['model'] !== undefined) refuseUnknownModel(server, modelOf(call))
+    if (call.method === 'POST') refuseTracing(parseJsonBody(call.body))
+    return jsonReply(TRACE_SETTINGS)
+  }
+  return [
+    { methods, pattern: /^\/v2\/trace\/setting$/, run: trace },
+    { methods, pattern: /^\/v2\/models\/(?<model>[^/]+)\/trace\/setting$/, run: trace },
+    {
+      methods,
+      pattern: /^\/v2\/logging$/,
+      run: (call) => {
+        if (call.method === 'POST') logSettings.change(parseJsonBody(call.body))
+        return jsonReply(logSettings.current)
+      },
+    },
+  ]
+}
+
+function refuseUnknownModel(server: InferenceServer, name: string): void {
+  if (server.repository.versionsOf(name).length > 0) return
+  throw new ServingError('INVALID_ARG', `Request for unknown model : ${name}`)
+}
+
+/** @throws ServingError UNSUPPORTED: a setting would trace requests, which is not done. */
+export function refuseTracing(settings: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(settings)) {
+    const isOff = JSON.stringify(value) === '["OFF"]' || value === null
+    if (name === 'trace_level' && isOff) continue
+    throw new ServingError('UNSUPPORTED', `requests are not traced: '${name}' cannot be changed`)
+  }
+}
