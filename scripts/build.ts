@@ -23,6 +23,7 @@ const PROGRAMS = [
   'src/modelserver/main.ts',
   'src/modelserver/onnx/inference-worker.ts',
   'src/modelserver/compile/main.ts',
+  'src/modelserver/compile/job/main.ts',
   'src/modelserver/triton/main.ts',
   'src/modelserver/triton/onnx/instance-worker.ts',
   'examples/digits/quickstart.ts',

@@ -4,6 +4,8 @@
 import { join } from 'node:path'
 import { findModelDataProblem } from './adapters/files/model-data-problem.ts'
 import type { ModelDataCache } from './adapters/files/model-data.ts'
+import { createCompiler } from './adapters/compiler/compiler.ts'
+import type { LocalCompiler } from './adapters/compiler/compiler.ts'
 import type { GatewayLink } from './adapters/gateway-link/gateway-link.ts'
 import type { GatewayProcesses } from './adapters/gateway-processes/gateway-processes.ts'
 import { reportPlatform } from './adapters/installation/platform-report.ts'
@@ -14,6 +16,8 @@ import { createProcessRuntime } from './adapters/process/runtime.ts'
 import type { ProcessRuntime } from './adapters/process/runtime.ts'
 import type { ControlDeps } from './control/deps.ts'
 import { createServeObjects } from './control/serve-objects.ts'
+import { createCompilationLoop } from './controllers/compilation/loop.ts'
+import type { CompilationLoop } from './controllers/compilation/loop.ts'
 import { createEndpointLoop } from './controllers/endpoint/loop.ts'
 import type { EndpointLoop } from './controllers/endpoint/loop.ts'
 import type { EndpointEvent } from './domain/event.ts'
@@ -34,6 +38,9 @@ import { SigningKeyCache } from './wire/sigv4-keys.ts'
 const STEADY_MS = 200
 // Model data that no instance uses is kept for a while, so that going back to it is quick.
 const SWEEP_INTERVAL_MS = 30 * 60_000
+
+// An orderly stop counts too: a job longer than the time between five of them will not end.
+const COMPILATION_ATTEMPTS_MAX = 5
 
 const nowMs = (): number => systemClock.nowMs()
 
@@ -65,11 +72,12 @@ export function keepObservations(ground: Ground, { link }: DataPlane, store: Sto
 /** Removes model data that nothing uses, now and then; ends with `clearInterval`. */
 export function startSweep(
   modelData: ModelDataCache,
-  runtime: ProcessRuntime,
+  { runtime, compiler }: { readonly runtime: ProcessRuntime; readonly compiler: LocalCompiler },
   log: Ground['log'],
 ): NodeJS.Timeout {
   return setInterval(() => {
-    modelData.removeUnused(runtime.contentHashesInUse()).catch((error: unknown) => {
+    const inUse = [...runtime.contentHashesInUse(), ...compiler.contentHashesInUse()]
+    modelData.removeUnused(new Set(inUse)).catch((error: unknown) => {
       log.warn({ err: error }, 'unused model data not removed')
     })
   }, SWEEP_INTERVAL_MS)
@@ -86,6 +94,41 @@ export function createEndpoints(
     gateways: link,
     clock: systemClock,
     settings: { startAttemptsMax: config.BERTH_START_ATTEMPTS_MAX, steadyMs: STEADY_MS },
+    log: log.child({ room: 'controllers' }),
+  })
+}
+
+/** What compiles models on this machine. */
+export function createLocalCompiler(
+  { config, paths, log }: Ground,
+  url: string,
+  world: { readonly modelData: ModelDataCache; readonly objectStore: ObjectStore },
+): LocalCompiler {
+  return createCompiler({
+    directory: paths.compilations,
+    nodePath: process.execPath,
+    entryPath: programPath('modelserver/compile/job/main'),
+    environment: containerEnvironment(config, paths, url),
+    prepareModelData: (source, signal) =>
+      world.modelData.prepare({ containerName: 'compilation', source }, signal),
+    objectStore: world.objectStore,
+    log: log.child({ room: 'compiler' }),
+  })
+}
+
+/** The compilation controller, not started. */
+export function createCompilations(
+  { config, log }: Ground,
+  world: { readonly store: Store; readonly compiler: LocalCompiler },
+): CompilationLoop {
+  return createCompilationLoop({
+    ...world,
+    clock: systemClock,
+    settings: {
+      jobsMax: config.BERTH_COMPILATION_JOBS_MAX,
+      attemptsMax: COMPILATION_ATTEMPTS_MAX,
+      machineArch: process.arch === 'arm64' ? 'ARM64' : 'X86_64',
+    },
     log: log.child({ room: 'controllers' }),
   })
 }

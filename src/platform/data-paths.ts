@@ -20,6 +20,8 @@ export interface DataPaths {
   readonly models: string
   /** Python environments by content hash, shared by instances. */
   readonly pythonEnvironments: string
+  /** One folder per compilation job that runs. */
+  readonly compilations: string
   /** One folder per instance. */
   readonly logs: string
   /** Compiled code of our own programs, made by Node; may be removed at any time. */
@@ -55,6 +57,7 @@ export function dataPathsOf(dataDirectory: string): DataPaths {
     objects: join(dataDir, 'objects'),
     models: join(dataDir, 'models'),
     pythonEnvironments: join(dataDir, 'python'),
+    compilations: join(dataDir, 'compilations'),
     logs: join(dataDir, 'logs'),
     codeCache: join(dataDir, 'code-cache'),
     run,

@@ -224,6 +224,14 @@ export const OPTIONS = {
     choices: ['on', 'off'],
     doc: 'Whether large ONNX models are optimised once and mapped from the page cache, one copy for all workers; off loads the original into each.',
   },
+  BERTH_COMPILATION_JOBS_MAX: {
+    kind: 'integer',
+    default: 1,
+    min: 1,
+    max: 64,
+    unit: 'jobs',
+    doc: 'Compilation jobs that run at a time; each takes a core and the memory of its model several times over.',
+  },
   BERTH_ORPHAN_GRACE_SECONDS: {
     kind: 'integer',
     default: 86_400,

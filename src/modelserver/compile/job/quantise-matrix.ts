@@ -1,0 +1,50 @@
+/** A matrix of `rows` × `columns`, row-major. */
+export interface Matrix {
+  readonly rows: number
+  readonly columns: number
+  readonly elements: Float32Array
+}
+
+/** Signed 8-bit integers; times the scale of their column they are the matrix again, nearly. */
+export interface QuantisedMatrix {
+  readonly elements: Int8Array
+  /** One for each column, or one for all. */
+  readonly scales: Float32Array
+}
+
+/**
+ * Rounds a matrix to whole multiples of a scale, symmetric about zero.
+ *
+ * @param levelMax 127, or 64 where the processor adds pairs of products in 16 bits (see `weight-levels.ts`).
+ */
+export function quantiseMatrix(
+  { rows, columns, elements }: Matrix,
+  isPerChannel: boolean,
+  levelMax: number,
+): QuantisedMatrix {
+  const largest = new Float32Array(isPerChannel ? columns : 1)
+  const channelOf = (column: number): number => (isPerChannel ? column : 0)
+  for (let index = 0; index < elements.length; index += 1) {
+    const channel = channelOf(index % columns)
+    largest[channel] = Math.max(largest[channel] ?? 0, Math.abs(elements[index] ?? 0))
+  }
+  // A column of zeros has any scale.
+  const scales = largest.map((value) => (value === 0 ? 1 : value / levelMax))
+  const quantised = new Int8Array(rows * columns)
+  for (let index = 0; index < elements.length; index += 1) {
+    const scaled = (elements[index] ?? 0) / (scales[channelOf(index % columns)] ?? 1)
+    quantised[index] = Math.max(-levelMax, Math.min(levelMax, Math.round(scaled)))
+  }
+  return { elements: quantised, scales }
+}
+
+/** The matrix with rows and columns exchanged. */
+export function transpose({ rows, columns, elements }: Matrix): Matrix {
+  const transposed = new Float32Array(elements.length)
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      transposed[column * rows + row] = elements[row * columns + column] ?? 0
+    }
+  }
+  return { rows: columns, columns: rows, elements: transposed }
+}
