@@ -2,6 +2,8 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Log } from '../log.ts'
 import { StartFailure } from '../start-failure.ts'
+import { GrpcFront } from './grpc/grpc-front.ts'
+import { createGrpcMethods } from './grpc/grpc-methods.ts'
 import { emptyReply } from './http/http-call.ts'
 import { HttpFront } from './http/http-front.ts'
 import { inferRoutes } from './http/infer-routes.ts'
@@ -25,6 +27,7 @@ export interface FrontEndOptions {
 export class FrontEnds {
   readonly #given: FrontEndOptions
   readonly #servers: Server[] = []
+  #grpc: GrpcFront | undefined
 
   constructor(given: FrontEndOptions) {
     this.#given = given
@@ -33,7 +36,7 @@ export class FrontEnds {
   /** @throws StartFailure `cannotListen`. */
   async listen(): Promise<void> {
     const { server, options, logSettings, log } = this.#given
-    const { inputBytesMax, http, metrics } = options
+    const { inputBytesMax, http, grpc, metrics } = options
     const routes = [
       ...inferRoutes(server, inputBytesMax),
       ...modelRoutes(server),
@@ -42,6 +45,10 @@ export class FrontEnds {
     ]
     const front = new HttpFront({ routes, inputBytesMax, log })
     await this.#start('HTTPService', front.server, http)
+    if (grpc.isAllowed) {
+      this.#grpc = new GrpcFront(createGrpcMethods(server, logSettings))
+      await this.#startGrpc(this.#grpc, grpc)
+    }
     const fallback = () => emptyReply()
     const scraped = new HttpFront({ routes: metricsRoutes(server), inputBytesMax, log, fallback })
     await this.#start('Metrics Service', scraped.server, metrics)
@@ -49,6 +56,7 @@ export class FrontEnds {
 
   /** Stops accepting; resolves when every answer is out. */
   async close(): Promise<void> {
+    await this.#grpc?.close()
     await Promise.all(
       this.#servers.map((server) => {
         const closed = new Promise((resolve) => server.close(resolve))
@@ -68,10 +76,24 @@ export class FrontEnds {
       server.listen({ host: address, port }, resolve)
     })
     this.#servers.push(server)
-    // Scripts wait for this line as it is.
-    const bound = boundPort(server.address()) ?? port
-    process.stderr.write(`Started ${name} at ${address}:${bound}\n`)
+    announce(name, address, boundPort(server.address()) ?? port)
   }
+
+  async #startGrpc(front: GrpcFront, { address, port }: Listening): Promise<void> {
+    const name = 'GRPCInferenceService'
+    try {
+      announce(name, address, await front.listen(address, port))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      const message = `failed to start ${name} at ${address}:${port}: ${reason}`
+      throw new StartFailure('cannotListen', message)
+    }
+  }
+}
+
+// Scripts wait for this line as it is.
+function announce(name: string, address: string, port: number): void {
+  process.stderr.write(`Started ${name} at ${address}:${port}\n`)
 }
 
 function boundPort(address: AddressInfo | string | null): number | undefined {

@@ -20,6 +20,20 @@ export interface LoadOverride {
   readonly files?: ReadonlyMap<string, Uint8Array>
 }
 
+/** @throws ServingError INVALID_ARG: files without a config. */
+export function createOverride(
+  config: string | undefined,
+  files: ReadonlyMap<string, Uint8Array>,
+): LoadOverride {
+  if (files.size > 0 && config === undefined) {
+    throw new ServingError(
+      'INVALID_ARG',
+      "failed to load model: override model directory requires override model configuration 'config'",
+    )
+  }
+  return { ...(config !== undefined && { config }), ...(files.size > 0 && { files }) }
+}
+
 /** Reads a model's configuration. */
 export type ReadConfig = (model: {
   readonly name: string

@@ -1,3 +1,5 @@
+import { ServingError } from './serving-error.ts'
+
 /** Settings of the trace extension: nothing is traced, and that cannot be changed. */
 export const TRACE_SETTINGS = {
   trace_file: '',
@@ -7,3 +9,12 @@ export const TRACE_SETTINGS = {
   log_frequency: '0',
   trace_mode: 'triton',
 } as const
+
+/** @throws ServingError UNSUPPORTED: a setting would trace requests, which is not done. */
+export function refuseTracing(settings: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(settings)) {
+    const isOff = JSON.stringify(value) === '["OFF"]' || value === null
+    if (name === 'trace_level' && isOff) continue
+    throw new ServingError('UNSUPPORTED', `requests are not traced: '${name}' cannot be changed`)
+  }
+}

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { InferenceServer } from '../inference-server.ts'
+import { createOverride } from '../model-repository.ts'
 import type { LoadOverride } from '../model-repository.ts'
 import { ServingError } from '../serving-error.ts'
 import { emptyReply, jsonReply } from './http-call.ts'
@@ -52,18 +53,4 @@ function parseOverride(parameters: Readonly<Record<string, unknown>>): LoadOverr
     else files.set(name.slice('file:'.length), Buffer.from(value, 'base64'))
   }
   return createOverride(config, files)
-}
-
-/** @throws ServingError INVALID_ARG: files without a config. */
-export function createOverride(
-  config: string | undefined,
-  files: ReadonlyMap<string, Uint8Array>,
-): LoadOverride {
-  if (files.size > 0 && config === undefined) {
-    throw new ServingError(
-      'INVALID_ARG',
-      "failed to load model: override model directory requires override model configuration 'config'",
-    )
-  }
-  return { ...(config !== undefined && { config }), ...(files.size > 0 && { files }) }
 }

@@ -1,7 +1,7 @@
 import type { InferenceServer } from '../inference-server.ts'
 import { ServingError } from '../serving-error.ts'
 import type { LogSettings } from '../log-settings.ts'
-import { TRACE_SETTINGS } from '../trace-settings.ts'
+import { refuseTracing, TRACE_SETTINGS } from '../trace-settings.ts'
 import { jsonReply } from './http-call.ts'
 import type { HttpCall, HttpReply } from './http-call.ts'
 import type { Route } from './http-front.ts'
@@ -36,13 +36,4 @@ export function settingsRoutes(
 function refuseUnknownModel(server: InferenceServer, name: string): void {
   if (server.repository.versionsOf(name).length > 0) return
   throw new ServingError('INVALID_ARG', `Request for unknown model : ${name}`)
-}
-
-/** @throws ServingError UNSUPPORTED: a setting would trace requests, which is not done. */
-export function refuseTracing(settings: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(settings)) {
-    const isOff = JSON.stringify(value) === '["OFF"]' || value === null
-    if (name === 'trace_level' && isOff) continue
-    throw new ServingError('UNSUPPORTED', `requests are not traced: '${name}' cannot be changed`)
-  }
 }
