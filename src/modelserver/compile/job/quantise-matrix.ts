@@ -1,3 +1,6 @@
+// The smallest float32 with all its digits. Source: IEEE 754, binary32.
+const SMALLEST_NORMAL = 2 ** -126
+
 /** A matrix of `rows` × `columns`, row-major. */
 export interface Matrix {
   readonly rows: number
@@ -28,8 +31,8 @@ export function quantiseMatrix(
     const channel = channelOf(index % columns)
     largest[channel] = Math.max(largest[channel] ?? 0, Math.abs(elements[index] ?? 0))
   }
-  // A column of zeros has any scale.
-  const scales = largest.map((value) => (value === 0 ? 1 : value / levelMax))
+  // A column of zeros has any scale; one next to zero becomes zero, for its scale would lose digits.
+  const scales = largest.map((value) => (value / levelMax < SMALLEST_NORMAL ? 1 : value / levelMax))
   const quantised = new Int8Array(rows * columns)
   for (let index = 0; index < elements.length; index += 1) {
     const scaled = (elements[index] ?? 0) / (scales[channelOf(index % columns)] ?? 1)
