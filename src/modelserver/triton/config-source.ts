@@ -20,6 +20,8 @@ export interface ConfigSource {
   readonly name: string
   readonly backend: string
   readonly versionPolicy: VersionPolicy
+  /** Models that it needs, as an ensemble does; none otherwise. */
+  readonly dependencies: readonly string[]
   /** File or folder in a version's directory that is the model. */
   readonly modelFilename: string
   /**

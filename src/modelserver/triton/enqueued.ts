@@ -1,4 +1,4 @@
-import type { InferenceRequest, InferenceResponse } from './backend.ts'
+import type { ExecutionTimes, InferenceRequest, InferenceResponse } from './backend.ts'
 import { ServingError } from './serving-error.ts'
 
 /** A request in front of its model's scheduler, already checked against the config. */
@@ -7,6 +7,8 @@ export interface Enqueued extends Omit<InferenceRequest, 'respond' | 'fail'> {
   /** 0: no wish. */
   readonly timeoutMs: number
   readonly requestStartNs: number
+  /** Told after the answer, when it was run. */
+  readonly onExecuted?: ((times: ExecutionTimes) => void) | undefined
   respond(response: InferenceResponse, isFinal: boolean): void
   fail(error: ServingError): void
 }

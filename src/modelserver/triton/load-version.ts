@@ -3,11 +3,16 @@ import type { Log } from '../log.ts'
 import type { Backend, LoadedModel } from './backend.ts'
 import type { ConfigSource } from './config-source.ts'
 import { readLabels } from './labels.ts'
+import { loadEnsemble } from './load-ensemble.ts'
+import type { FindStep } from './load-ensemble.ts'
 import { Scheduler } from './scheduler.ts'
 import type { ServedVersion } from './served-version.ts'
 import { ServingError } from './serving-error.ts'
 import { Statistics } from './statistics.ts'
 import { warmUp } from './warm-up.ts'
+
+/** The backend of models that are made of others. */
+export const ENSEMBLE = 'ensemble'
 
 /** What loading a version needs. */
 export interface LoadVersionOptions {
@@ -16,6 +21,7 @@ export interface LoadVersionOptions {
   readonly modelDirectory: string
   readonly backends: Readonly<Record<string, Backend>>
   readonly log: Log
+  readonly findStep: FindStep
 }
 
 /**
@@ -25,6 +31,7 @@ export interface LoadVersionOptions {
  */
 export async function loadVersion(options: LoadVersionOptions): Promise<ServedVersion> {
   const { source, version, modelDirectory, backends, log } = options
+  if (source.backend === ENSEMBLE) return loadEnsemble(options, options.findStep)
   const startedAtMs = performance.now()
   const backend = backends[source.backend]
   if (backend === undefined) {

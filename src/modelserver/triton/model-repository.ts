@@ -5,6 +5,7 @@ import { chooseVersions } from '../../domain/version-policy.ts'
 import type { Log } from '../log.ts'
 import type { Backend } from './backend.ts'
 import type { ConfigSource } from './config-source.ts'
+import type { FindStep } from './load-ensemble.ts'
 import { loadVersion, retireVersion } from './load-version.ts'
 import { indexRows, readyVersions } from './model-entry.ts'
 import type { IndexRow, ModelEntry } from './model-entry.ts'
@@ -144,6 +145,7 @@ export class ModelRepository {
   async unload(name: string, withDependents = false): Promise<void> {
     const entry = this.#entries.get(name)
     if (entry === undefined) return
+    this.#refuseNeeded(entry)
     const { promise, resolve } = Promise.withResolvers<void>()
     void inTurn(entry, async () => {
       const retired = this.#retire(entry, [...entry.versions.keys()])
@@ -180,6 +182,18 @@ export class ModelRepository {
     await Promise.all(entries.map((entry) => this.#dropOverride(entry)))
   }
 
+  #refuseNeeded(entry: ModelEntry): void {
+    const needing = [...this.#entries.values()].some(
+      (other) => other.dependencies.includes(entry.name) && readyVersions(other).length > 0,
+    )
+    const versions = readyVersions(entry).map(({ version }) => version)
+    if (!needing || versions.length === 0) return
+    throw new ServingError(
+      'INTERNAL',
+      `failed to unload '${entry.name}', versions that are still available: ${versions.join(',')}`,
+    )
+  }
+
   async #loadAs(name: string, override: LoadOverride, isDependency: boolean): Promise<void> {
     const folders = (await listModels(this.#options.repositories)).get(name) ?? []
     const hasFiles = (override.files?.size ?? 0) > 0
@@ -194,6 +208,7 @@ export class ModelRepository {
       if (folders.length > 1) throw ambiguous(entry, folders)
       const plan = await this.#plan(entry, folders[0], override)
       if (plan.form === entry.loadedForm && readyVersions(entry).length > 0) return
+      await this.#loadDependencies(entry, plan.source)
       await this.#replace(entry, plan)
     })
   }
@@ -253,15 +268,53 @@ export class ModelRepository {
     }
   }
 
+  // What serves already is not loaded again: other ensembles may use it.
+  async #loadDependencies(entry: ModelEntry, source: ConfigSource): Promise<void> {
+    const { name } = entry
+    for (const dependency of source.dependencies) {
+      if (this.versionsOf(dependency).length > 0) continue
+      await this.#refuseCircle(dependency, [name])
+      await this.#loadAs(dependency, {}, true).catch((error: unknown) => {
+        const { message } = toServingError(error)
+        throw new ServingError(
+          'INVALID_ARG',
+          `load failed for model '${name}': ensemble '${name}' depends on '${dependency}' which has no loaded version. ` +
+            `Model '${dependency}' loading failed with error: ${message}`,
+        )
+      })
+    }
+    entry.dependencies = source.dependencies
+  }
+
+  // Loads wait for each other along dependencies, so a circle must be found before the first begins.
+  async #refuseCircle(name: string, above: readonly string[]): Promise<void> {
+    if (above.includes(name)) {
+      const circle = [...above.slice(above.indexOf(name)), name].join(' -> ')
+      const message = `circular dependency between ensembles: ${circle}`
+      throw new ServingError('INVALID_ARG', message)
+    }
+    const modelDirectory = (await listModels(this.#options.repositories)).get(name)?.[0]
+    if (modelDirectory === undefined) return
+    const model = { name, modelDirectory, versions: [], override: undefined }
+    const source = await this.#options.readConfig(model).catch(() => undefined)
+    for (const dependency of source?.dependencies ?? []) {
+      await this.#refuseCircle(dependency, [...above, name])
+    }
+  }
+
   async #replace(entry: ModelEntry, plan: Plan): Promise<void> {
     const { backends, log } = this.#options
     const { source, modelDirectory, versions } = plan
+    const findStep: FindStep = ({ modelName, modelVersion }) =>
+      this.find(modelName, modelVersion < 0 ? undefined : modelVersion)
     for (const version of versions) {
       if (entry.versions.get(version)?.state === 'READY') continue
       entry.versions.set(version, { state: 'LOADING', reason: '', served: undefined })
     }
     const results = await Promise.allSettled(
-      versions.map((version) => loadVersion({ source, version, modelDirectory, backends, log })),
+      versions.map((version) =>
+        loadVersion({ source, version, modelDirectory, backends, log, findStep }),
+      ),
     )
     const loaded = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
     if (loaded.length < versions.length) {

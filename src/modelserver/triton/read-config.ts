@@ -10,6 +10,7 @@ export function createConfigReader(options: TritonOptions): ReadConfig {
       name,
       backend: 'onnxruntime',
       modelFilename: 'model.onnx',
+      dependencies: [],
       versionPolicy: toVersionPolicy({}),
       complete: (graph) => {
         const ports = [...(graph?.inputs ?? []), ...(graph?.outputs ?? [])]

@@ -198,6 +198,7 @@ export class Scheduler {
       const { requestStartNs, batchSize } = request
       const requestEndNs = times.computeEndNs
       statistics.recordSuccess({ ...times, requestStartNs, queueStartNs, requestEndNs }, batchSize)
+      request.onExecuted?.(times)
     }
     this.#runningCount -= tickets.length
     this.#idle.push(instance)

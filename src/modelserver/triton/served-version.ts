@@ -1,4 +1,4 @@
-import type { InferenceResponse, LoadedModel, Parameters } from './backend.ts'
+import type { ExecutionTimes, InferenceResponse, LoadedModel, Parameters } from './backend.ts'
 import type { Tensor } from '../../wire/oip/tensor.ts'
 import { nowNs } from './clock.ts'
 import { withRequestId } from './enqueued.ts'
@@ -23,6 +23,8 @@ export interface IncomingRequest {
   readonly isSequenceStart: boolean
   readonly isSequenceEnd: boolean
   readonly signal: AbortSignal
+  /** Told after the answer, when the model was run for it; not when it failed. */
+  readonly onExecuted?: (times: ExecutionTimes) => void
 }
 
 /** Takes the answers to a request. */
@@ -65,6 +67,7 @@ export function submit(served: ServedVersion, request: IncomingRequest, answers:
       priority: request.priority,
       timeoutMs: request.timeoutUs / 1000,
       requestStartNs,
+      onExecuted: request.onExecuted,
       ...normalised,
       respond: (response, isFinal) => answers.respond(toPublic(config, response), isFinal),
       fail: (error) => answers.fail(error),

@@ -31,7 +31,8 @@ export function encodeContents(datatype: Datatype, contents: unknown): Uint8Arra
   return Array.isArray(values) ? encodeElements(datatype, values) : undefined
 }
 
-function encodeElements(datatype: Datatype, values: readonly unknown[]): Uint8Array {
+/** Elements of any datatype with typed contents, little-endian. */
+export function encodeElements(datatype: Datatype, values: readonly unknown[]): Uint8Array {
   const numbers = (): number[] => values.map(Number)
   const bigints = (): bigint[] => values.map((value) => BigInt(String(value)))
   switch (datatype) {
