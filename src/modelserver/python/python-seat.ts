@@ -124,7 +124,8 @@ export class PythonSeat {
         call.resolve({ status: message.status, headers: message.headers, body: call.stream })
         return this.#expect()
       case 'reply-data':
-        call.stream?.add(Buffer.from(body))
+        // What comes for a caller that has left is dropped, or it would hold the worker up.
+        if (this.#cancelling === undefined) call.stream?.add(Buffer.from(body))
         return this.#expect()
       case 'reply-end':
         call.stream?.end()

@@ -8,7 +8,7 @@ export interface Interpreter {
   readonly path: string
   /** `3.11.7`. */
   readonly version: string
-  /** Folders of its packages. */
+  /** Folders of its packages, its own first, then those of its base. */
   readonly packageFolders: readonly string[]
   readonly hasNumpy: boolean
   /** Named by the operator: what is installed in it is meant to be used. */
@@ -20,7 +20,8 @@ const PROBE_MS_MAX = 30_000
 const PROBE = `
 import importlib.util, json, sys, sysconfig
 numpy = importlib.util.find_spec("numpy") is not None
-folders = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+own = sysconfig.get_path("purelib")
+folders = [own] + [path for path in sys.path if path.endswith("-packages") and path != own]
 print(json.dumps([sys.executable, list(sys.version_info[:3]), folders, numpy]))`
 
 /**

@@ -45,9 +45,7 @@ export async function preparePython(options: PreparePythonOptions): Promise<stri
   const own = isChosen ? interpreter.packageFolders : []
   const base = isBase ? interpreter.path : await prepare(interpreter, own, BASE, options)
   if (requirements.packages.length === 0 && requirements.file === undefined) return base
-  const parent = isBase
-    ? own
-    : [...own, ...(await findInterpreter(base, installerEnvironment)).packageFolders]
+  const parent = (await findInterpreter(base, installerEnvironment)).packageFolders
   return prepare(interpreter, parent, withoutPins(requirements, isChosen), options)
 }
 

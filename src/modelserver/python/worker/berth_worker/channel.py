@@ -22,6 +22,7 @@ class Channel:
         # What user code starts must not hold the channel open.
         os.set_inheritable(descriptor, False)
         self._is_cancellable = False
+        self._is_cancelled = False
         signal.signal(signal.SIGUSR2, self._on_cancel)
         # The whole process group is told to stop; the server drains first, and ends the channel when it has.
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -36,6 +37,8 @@ class Channel:
         rest = self._read(frame_bytes - (_HEAD.size - 4))
         if rest is None:
             return None
+        # A signal that came too late was for the call before.
+        self._is_cancelled = False
         return kind, call_id, json.loads(rest[:head_bytes]), memoryview(rest)[head_bytes:]
 
     def send(self, kind: int, call_id: int, head, body=b"") -> None:
@@ -54,6 +57,8 @@ class Channel:
         return _Cancellable(self)
 
     def _on_cancel(self, *_):
+        # While something is sent it waits: half a frame would be the end of the channel.
+        self._is_cancelled = True
         if self._is_cancellable:
             self._is_cancellable = False
             raise Cancelled()
@@ -75,6 +80,9 @@ class _Cancellable:
 
     def __enter__(self):
         self._channel._is_cancellable = True
+        if self._channel._is_cancelled:
+            self._channel._is_cancellable = False
+            raise Cancelled()
 
     def __exit__(self, *_):
         self._channel._is_cancellable = False

@@ -41,7 +41,7 @@ def decode(body, content_type):
     if kind == JSON:
         return numpy.array(json.loads(text_of(body)))
     if kind == CSV:
-        return numpy.genfromtxt(io.StringIO(text_of(body)), dtype=None, delimiter=",")
+        return _csv(text_of(body))
     if kind == NPY:
         return numpy.load(io.BytesIO(body), allow_pickle=True)
     if kind == NPZ:
@@ -49,6 +49,17 @@ def decode(body, content_type):
 
         return scipy.sparse.load_npz(io.BytesIO(body))
     raise UnsupportedFormatError(content_type)
+
+
+def _csv(text: str):
+    """As the toolkit reads it, but columns of whole and of other numbers are one array, not records."""
+    import numpy
+
+    array = numpy.genfromtxt(io.StringIO(text), dtype=None, delimiter=",", encoding="utf-8")
+    kinds = {array.dtype[name].kind for name in array.dtype.names or ()}
+    if kinds and kinds <= set("biuf"):
+        return numpy.genfromtxt(io.StringIO(text), delimiter=",")
+    return array
 
 
 def encode(prediction, content_type):
