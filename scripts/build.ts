@@ -7,7 +7,7 @@
  * package instead. Development needs no build: Node runs `src/` as it is.
  */
 import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { build } from 'esbuild'
 import type { BuildOptions, Plugin } from 'esbuild'
 import { writeNotices } from './notices.ts'
@@ -28,6 +28,11 @@ const PROGRAMS = [
   'src/modelserver/triton/onnx/instance-worker.ts',
   'examples/digits/quickstart.ts',
 ]
+
+// Read when the server starts, from beside the module that reads them.
+const PROTOCOLS = ['inference.proto', 'model_config.proto', 'health.proto'].map(
+  (name) => `modelserver/triton/grpc/${name}`,
+)
 
 // Systems that `berth doctor` calls supported.
 const NATIVE_PLATFORMS = ['linux/x64', 'linux/arm64', 'darwin/arm64']
@@ -71,6 +76,7 @@ rmSync(DIST, { recursive: true, force: true })
 const { metafile } = await build({ ...OPTIONS, entryPoints: [...OPTIONS.entryPoints] })
 for (const platform of NATIVE_PLATFORMS) copyNative(platform)
 for (const folder of PYTHON_FOLDERS) copyPython(folder)
+for (const path of PROTOCOLS) copyProtocol(path)
 writeNotices(Object.keys(metafile.inputs), ROOT, join(DIST, 'THIRD-PARTY-NOTICES.txt'))
 
 const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0)
@@ -142,4 +148,9 @@ function copyNative(platform: string): void {
 function copyPython(folder: string): void {
   const filter = (path: string): boolean => !path.includes('__pycache__')
   cpSync(join(ROOT, 'src', folder), join(DIST, folder), { recursive: true, filter })
+}
+
+function copyProtocol(path: string): void {
+  mkdirSync(dirname(join(DIST, path)), { recursive: true })
+  copyFileSync(join(ROOT, 'src', path), join(DIST, path))
 }
