@@ -7,7 +7,7 @@ import type { ByteSource, Field } from '../../onnx/protobuf.ts'
 // Source: onnx.proto, field numbers.
 const MODEL = { graph: 7, opsetImport: 8 } as const
 const OPSET = { domain: 1, version: 2 } as const
-const GRAPH = { node: 1, initializer: 5, input: 11 } as const
+const GRAPH = { node: 1, initializer: 5, input: 11, output: 12 } as const
 const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 } as const
 const ATTRIBUTE = { name: 1, float: 2, integer: 3, graph: 6, graphs: 11 } as const
 const TENSOR = { dims: 1, type: 2, floats: 4, name: 8, raw: 9, external: 13 } as const
@@ -50,7 +50,7 @@ export interface Graph {
   readonly inputNames: ReadonlySet<string>
   /** Of the standard operators. */
   readonly opset: number
-  /** How often each name is read, by nodes of inner graphs too. */
+  /** How often each name is read, by nodes of inner graphs and as an output too. */
   readonly useCounts: ReadonlyMap<string, number>
 }
 
@@ -65,6 +65,8 @@ export function readGraph(path: string): Graph {
   const nodes = of(GRAPH.node).map((node) => readNode(source, node))
   const useCounts = new Map<string, number>()
   countUses(source, field, useCounts)
+  for (const output of of(GRAPH.output))
+    addUse(useCounts, textField(source, output, VALUE_INFO_NAME))
   return {
     source,
     path,
@@ -125,10 +127,7 @@ function countUses(source: ByteSource, graph: Field, counts: Map<string, number>
   for (const node of fieldsOf(source, graph)) {
     if (node.number !== GRAPH.node) continue
     for (const part of fieldsOf(source, node)) {
-      if (part.number === NODE.input) {
-        const name = textOf(source, part)
-        counts.set(name, (counts.get(name) ?? 0) + 1)
-      }
+      if (part.number === NODE.input) addUse(counts, textOf(source, part))
       if (part.number !== NODE.attribute) continue
       for (const inner of fieldsOf(source, part)) {
         const isGraph = inner.number === ATTRIBUTE.graph || inner.number === ATTRIBUTE.graphs
@@ -136,6 +135,10 @@ function countUses(source: ByteSource, graph: Field, counts: Map<string, number>
       }
     }
   }
+}
+
+function addUse(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1)
 }
 
 function readWeight(source: ByteSource, field: Field, path: string): Weight {
