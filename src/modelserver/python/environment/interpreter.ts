@@ -11,6 +11,8 @@ export interface Interpreter {
   /** Folders of its packages, its own first, then those of its base. */
   readonly packageFolders: readonly string[]
   readonly hasNumpy: boolean
+  /** Names of installed packages, in the normal form of package indexes. */
+  readonly packageNames: readonly string[]
   /** Named by the operator: what is installed in it is meant to be used. */
   readonly isChosen: boolean
 }
@@ -18,11 +20,12 @@ export interface Interpreter {
 const MINOR_MIN = 9
 const PROBE_MS_MAX = 30_000
 const PROBE = `
-import importlib.util, json, sys, sysconfig
+import importlib.metadata, importlib.util, json, re, sys, sysconfig
 numpy = importlib.util.find_spec("numpy") is not None
 own = sysconfig.get_path("purelib")
 folders = [own] + [path for path in sys.path if path.endswith("-packages") and path != own]
-print(json.dumps([sys.executable, list(sys.version_info[:3]), folders, numpy]))`
+names = {re.sub(r"[-_.]+", "-", found.metadata["Name"] or "").lower() for found in importlib.metadata.distributions()}
+print(json.dumps([sys.executable, list(sys.version_info[:3]), folders, numpy, sorted(names)]))`
 
 /**
  * The Python to serve with: the operator's, else `python3` of the path.
@@ -47,7 +50,7 @@ async function probe(command: string, env: Readonly<Record<string, string>>) {
     const { stdout } = await promisify(execFile)(command, ['-I', '-c', PROBE], options)
     const parsed: unknown = JSON.parse(stdout)
     if (!Array.isArray(parsed)) throw new Error(`it printed ${stdout}`)
-    const [path, version, packageFolders, hasNumpy] = parsed.map((value: unknown) => value)
+    const [path, version, packageFolders, hasNumpy, names] = parsed.map((value: unknown) => value)
     const [major = 0, minor = 0, micro = 0] = Array.isArray(version) ? version.map(Number) : []
     return {
       path: String(path),
@@ -56,6 +59,7 @@ async function probe(command: string, env: Readonly<Record<string, string>>) {
       version: `${major}.${minor}.${micro}`,
       packageFolders: Array.isArray(packageFolders) ? packageFolders.map(String) : [],
       hasNumpy: hasNumpy === true,
+      packageNames: Array.isArray(names) ? names.map(String) : [],
     }
   } catch (cause) {
     const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)

@@ -44,7 +44,7 @@ export async function preparePython(options: PreparePythonOptions): Promise<stri
   const isBase = isChosen && hasNumpy
   const own = isChosen ? interpreter.packageFolders : []
   const base = isBase ? interpreter.path : await prepare(interpreter, own, BASE, options)
-  if (requirements.packages.length === 0 && requirements.file === undefined) return base
+  if (requirements.file === undefined && hasAll(interpreter, requirements.packages)) return base
   const parent = (await findInterpreter(base, installerEnvironment)).packageFolders
   return prepare(interpreter, parent, withoutPins(requirements, isChosen), options)
 }
@@ -53,6 +53,12 @@ export async function preparePython(options: PreparePythonOptions): Promise<stri
 function withoutPins(requirements: Requirements, isChosen: boolean): Requirements {
   if (!isChosen) return requirements
   return { ...requirements, packages: requirements.packages.map(nameOf) }
+}
+
+// Another Python than a chosen one has nothing to begin with.
+function hasAll({ isChosen, packageNames }: Interpreter, packages: readonly string[]): boolean {
+  if (packages.length === 0) return true
+  return isChosen && packages.every((requirement) => packageNames.includes(nameOf(requirement)))
 }
 
 function nameOf(requirement: string): string {
