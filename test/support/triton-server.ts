@@ -68,7 +68,7 @@ export interface Answer {
   readonly json: unknown
 }
 
-/** Starts `berth model-server` and waits until it is ready. */
+/** Starts `berth model-server` and waits until it has loaded what it is to serve. */
 export async function startTriton(
   repository: string,
   flags: readonly string[] = [],
@@ -76,8 +76,11 @@ export async function startTriton(
   const child = spawnTriton(['--model-repository', repository, ...flags])
   const ports = new Map<string, number>()
   if (child.stderr === null) throw new Error('The server has no stderr.')
-  for (const stream of [child.stdout, child.stderr]) stream?.on('error', () => undefined)
-  child.stdout?.resume()
+  let isStarted = false
+  if (child.stdout === null) throw new Error('The server has no stdout.')
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    isStarted ||= line.includes('"model server ready"')
+  })
   createInterface({ input: child.stderr }).on('line', (line) => {
     const match = /^Started (\S+).* at \S+:(\d+)$/.exec(line)
     if (match !== null) ports.set(match[1] ?? '', Number(match[2]))
@@ -98,20 +101,11 @@ export async function startTriton(
     send: (method, path, body, headers) => send({ method, url: `${url}${path}`, body, headers }),
     stop: () => stop(child),
   }
-  await until('readiness', async () => {
+  await until('the end of its start', () => {
     if (child.exitCode !== null) throw new Error(`The server ended with ${child.exitCode}.`)
-    return (await fetch(`${url}/v2/models/stats`)).status === 200 && (await isStarted(url))
+    return isStarted
   })
   return server
-}
-
-// Ready or not: a repository with a broken model never is.
-async function isStarted(url: string): Promise<boolean> {
-  const { status } = await fetch(`${url}/v2/health/ready`)
-  if (status === 200) return true
-  const index = await fetch(`${url}/v2/repository/index`, { method: 'POST' })
-  const rows: unknown = await index.json()
-  return Array.isArray(rows) && rows.some((row: { state?: string }) => row.state === 'UNAVAILABLE')
 }
 
 /** Starts `berth model-server` with these flags and free ports, and waits for nothing. */
@@ -135,7 +129,7 @@ async function send(request: {
   const response = await fetch(url, {
     method,
     headers,
-    ...(body !== undefined && { body: isRaw ? (body as BodyInit) : JSON.stringify(body) }),
+    ...(body !== undefined && { body: isRaw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
   })
   const text = await response.text()
   return { status: response.status, headers: response.headers, text, json: parseJson(text) }
