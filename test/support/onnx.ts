@@ -2,6 +2,7 @@
 import { encodeField, encodeVarintField } from '../../src/modelserver/onnx/protobuf.ts'
 
 const FLOAT = 1
+const INT64 = 7
 
 /** One operator; attributes that are whole numbers are integers, `{ float }` are not. */
 export interface OnnxNode {
@@ -11,12 +12,14 @@ export interface OnnxNode {
   readonly attributes?: Readonly<Record<string, number | { readonly float: number }>>
 }
 
-/** A graph of float32 tensors. */
+/** A graph of float32 tensors; inputs may be int64. */
 export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[]
   readonly weights: Readonly<
     Record<string, { readonly dims: readonly number[]; readonly values: Float32Array }>
   >
+  /** Inputs that are int64. */
+  readonly integers?: readonly string[]
   /** Dimensions by name; text is open. */
   readonly inputs: Readonly<Record<string, readonly (number | string)[]>>
   readonly outputs: Readonly<Record<string, readonly (number | string)[]>>
@@ -25,7 +28,14 @@ export interface OnnxGraph {
 }
 
 /** The bytes of a model. */
-export function encodeOnnx({ nodes, weights, inputs, outputs, opset = 17 }: OnnxGraph): Buffer {
+export function encodeOnnx({
+  nodes,
+  weights,
+  inputs,
+  outputs,
+  integers = [],
+  opset = 17,
+}: OnnxGraph): Buffer {
   const graph = Buffer.concat([
     ...nodes.map((node) => encodeField(1, encodeNode(node))),
     encodeField(2, 'test'),
@@ -40,7 +50,9 @@ export function encodeOnnx({ nodes, weights, inputs, outputs, opset = 17 }: Onnx
         ]),
       ),
     ),
-    ...Object.entries(inputs).map(([name, dims]) => encodeField(11, encodeValue(name, dims))),
+    ...Object.entries(inputs).map(([name, dims]) =>
+      encodeField(11, encodeValue(name, dims, integers.includes(name) ? INT64 : FLOAT)),
+    ),
     ...Object.entries(outputs).map(([name, dims]) => encodeField(12, encodeValue(name, dims))),
   ])
   return Buffer.concat([
@@ -71,10 +83,10 @@ function encodeAttribute(value: number | { readonly float: number }): Buffer {
   return Buffer.concat([float, encodeVarintField(20, 1)])
 }
 
-function encodeValue(name: string, dims: readonly (number | string)[]): Buffer {
+function encodeValue(name: string, dims: readonly (number | string)[], of = FLOAT): Buffer {
   const shape = dims.map((dim) =>
     encodeField(1, typeof dim === 'number' ? encodeVarintField(1, dim) : encodeField(2, dim)),
   )
-  const type = Buffer.concat([encodeVarintField(1, FLOAT), encodeField(2, Buffer.concat(shape))])
+  const type = Buffer.concat([encodeVarintField(1, of), encodeField(2, Buffer.concat(shape))])
   return Buffer.concat([encodeField(1, name), encodeField(2, encodeField(1, type))])
 }

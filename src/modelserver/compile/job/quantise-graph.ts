@@ -26,10 +26,12 @@ export interface QuantiseSummary {
 
 /**
  * Rewrites every MatMul and Gemm by a constant matrix as a product of integers: the activation is quantised as it comes,
- * per tensor (DynamicQuantizeLinear), multiplied (MatMulInteger) and scaled back. Everything else stays as it is.
+ * per tensor (DynamicQuantizeLinear), multiplied (MatMulInteger) and scaled back. Tables that are only looked up in
+ * (Gather: embeddings) are stored as integers with a scale for each row. Everything else stays as it is.
  *
  * ```text
  * y = x·W   →   q, s, z = DynamicQuantizeLinear(x)    y = Cast(MatMulInteger(q, W8, z, 0)) · (s · scales)
+ * y = W[i]  →   y = Cast(W8[i]) · scales[i]
  * ```
  *
  * @throws Refusal: there is nothing to rewrite, or the model's operators are too old.
@@ -50,7 +52,7 @@ export function quantiseGraph(
   const { convertedCount, keptCount } = rewriting
   if (convertedCount === 0) {
     throw new Refusal(
-      `int8-dynamic changes nothing in it: it has no MatMul or Gemm by a constant matrix of ${ELEMENTS_MIN} numbers or more`,
+      `int8-dynamic changes nothing in it: it has no MatMul, Gemm or Gather with a constant matrix of ${ELEMENTS_MIN} numbers or more`,
     )
   }
   const { added, removed } = rewriting
@@ -87,6 +89,11 @@ class Rewriting {
   /** The node as it is, or what stands for it. */
   rewrite(node: GraphNode): readonly Buffer[] {
     const { source } = this.#graph
+    const lookUp = this.#lookUp(node)
+    if (lookUp !== undefined) {
+      this.convertedCount += 1
+      return lookUp.map(encodeNode)
+    }
     const isProduct = node.domain === '' && (node.opType === 'MatMul' || node.opType === 'Gemm')
     const product = isProduct ? this.#productOf(node) : undefined
     if (product !== undefined) {
@@ -124,6 +131,47 @@ class Rewriting {
       bias: bias === '' ? undefined : bias,
       output,
     }
+  }
+
+  /** Rows of a constant table, each scaled back after it was found. */
+  #lookUp({ opType, domain, inputs, outputs, numbers }: GraphNode): NewNode[] | undefined {
+    if (opType !== 'Gather' || domain !== '' || (numbers.get('axis') ?? 0) !== 0) return undefined
+    const [tableName = '', indices = ''] = inputs
+    const [output = ''] = outputs
+    const table = this.#constantMatrix(tableName)
+    if (table === undefined) return undefined
+    const name = this.#quantiseTable(table)
+    const [found, float] = [`${output}/row`, `${output}/row/float`]
+    const nodes: NewNode[] = [
+      { opType: 'Gather', inputs: [name, indices], outputs: [found] },
+      { opType: 'Cast', inputs: [found], outputs: [float], integers: { to: DATA_TYPE.float32 } },
+    ]
+    if (!this.#choices.isPerChannel) {
+      return [...nodes, { opType: 'Mul', inputs: [float, `${name}/scale`], outputs: [output] }]
+    }
+    const scale = `${output}/row/scale`
+    return [
+      ...nodes,
+      { opType: 'Gather', inputs: [`${name}/scale`, indices], outputs: [scale] },
+      { opType: 'Mul', inputs: [float, scale], outputs: [output] },
+    ]
+  }
+
+  #quantiseTable(table: Weight): string {
+    this.#countUse(table)
+    const name = `${table.name}/rows`
+    if (this.added.has(name)) return name
+    const { isPerChannel } = this.#choices
+    const matrix = matrixOf(table, false)
+    // Nothing is multiplied before it is float again, so that all levels are exact.
+    const { elements, scales } = quantiseMatrix(matrix, isPerChannel ? 'row' : 'matrix', 127)
+    this.#add(name, DATA_TYPE.int8, [matrix.rows, matrix.columns], elements)
+    this.#add(`${name}/scale`, DATA_TYPE.float32, isPerChannel ? [matrix.rows, 1] : [], scales)
+    return name
+  }
+
+  #countUse({ name }: Weight): void {
+    this.#usesTaken.set(name, (this.#usesTaken.get(name) ?? 0) + 1)
   }
 
   #constantMatrix(name: string): Weight | undefined {
@@ -174,14 +222,18 @@ class Rewriting {
     isTransposed,
     factor,
   }: Pick<Product, 'weight' | 'isTransposed' | 'factor'>): string {
-    this.#usesTaken.set(weight.name, (this.#usesTaken.get(weight.name) ?? 0) + 1)
+    this.#countUse(weight)
     const name = [weight.name, 'int8', isTransposed ? 't' : '', factor === 1 ? '' : factor]
       .filter((part) => part !== '')
       .join('/')
     if (this.added.has(name)) return name
     const { isPerChannel, levelMax } = this.#choices
     const matrix = matrixOf(weight, isTransposed)
-    const { elements, scales } = quantiseMatrix(matrix, isPerChannel, levelMax)
+    const { elements, scales } = quantiseMatrix(
+      matrix,
+      isPerChannel ? 'column' : 'matrix',
+      levelMax,
+    )
     const dims = isPerChannel ? [matrix.columns] : []
     const scaled = scales.map((scale) => scale * factor)
     this.#add(name, DATA_TYPE.int8, [matrix.rows, matrix.columns], elements)

@@ -8,10 +8,13 @@ export interface Matrix {
   readonly elements: Float32Array
 }
 
-/** Signed 8-bit integers; times the scale of their column they are the matrix again, nearly. */
+/** What of a matrix has a scale of its own. */
+export type ScaledPart = 'column' | 'row' | 'matrix'
+
+/** Signed 8-bit integers; times the scale of their part they are the matrix again, nearly. */
 export interface QuantisedMatrix {
   readonly elements: Int8Array
-  /** One for each column, or one for all. */
+  /** One for each column or row, or one for all. */
   readonly scales: Float32Array
 }
 
@@ -22,20 +25,24 @@ export interface QuantisedMatrix {
  */
 export function quantiseMatrix(
   { rows, columns, elements }: Matrix,
-  isPerChannel: boolean,
+  scalesBy: ScaledPart,
   levelMax: number,
 ): QuantisedMatrix {
-  const largest = new Float32Array(isPerChannel ? columns : 1)
-  const channelOf = (column: number): number => (isPerChannel ? column : 0)
-  for (let index = 0; index < elements.length; index += 1) {
-    const channel = channelOf(index % columns)
-    largest[channel] = Math.max(largest[channel] ?? 0, Math.abs(elements[index] ?? 0))
+  const partCount = { column: columns, row: rows, matrix: 1 }[scalesBy]
+  const largest = new Float32Array(partCount)
+  const partOf = (index: number): number => {
+    if (scalesBy === 'matrix') return 0
+    return scalesBy === 'column' ? index % columns : Math.floor(index / columns)
   }
-  // A column of zeros has any scale; one next to zero becomes zero, for its scale would lose digits.
+  for (let index = 0; index < elements.length; index += 1) {
+    const part = partOf(index)
+    largest[part] = Math.max(largest[part] ?? 0, Math.abs(elements[index] ?? 0))
+  }
+  // A part of zeros has any scale; one next to zero becomes zero, for its scale would lose digits.
   const scales = largest.map((value) => (value / levelMax < SMALLEST_NORMAL ? 1 : value / levelMax))
   const quantised = new Int8Array(rows * columns)
   for (let index = 0; index < elements.length; index += 1) {
-    const scaled = (elements[index] ?? 0) / (scales[channelOf(index % columns)] ?? 1)
+    const scaled = (elements[index] ?? 0) / (scales[partOf(index)] ?? 1)
     quantised[index] = Math.max(-levelMax, Math.min(levelMax, Math.round(scaled)))
   }
   return { elements: quantised, scales }

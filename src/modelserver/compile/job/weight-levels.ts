@@ -11,8 +11,13 @@ const LEVELS_REDUCED = 64
 
 /** The largest weight that this processor multiplies without saturation. */
 export function weightLevelMax(): number {
-  if (process.arch !== 'x64') return LEVELS_FULL
-  const flags = /^flags\s*:\s*(.+)$/m.exec(readCpuInfo())?.[1]?.split(/\s+/) ?? []
+  return decideLevelMax(process.arch, readCpuInfo())
+}
+
+/** The same for a processor as Linux describes it. */
+export function decideLevelMax(arch: string, cpuInfo: string): number {
+  if (arch !== 'x64') return LEVELS_FULL
+  const flags = /^flags\s*:\s*(.+)$/m.exec(cpuInfo)?.[1]?.split(/\s+/) ?? []
   const isExact = flags.includes('avx512_vnni') || flags.includes('avx_vnni')
   return isExact ? LEVELS_FULL : LEVELS_REDUCED
 }
