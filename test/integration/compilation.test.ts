@@ -368,6 +368,27 @@ test('names are taken once, whatever their case, and unknown ones are not found'
   )
 })
 
+test('a program that is killed from outside fails its job', async () => {
+  await create('killed', { url: endless, compilerOptions: { samples: 'samples.json' } })
+  const [pid] = await until('a program', () => compilerPids().length > 0 && compilerPids())
+  assert.ok(pid)
+  process.kill(pid, 'SIGKILL')
+  const job = await over('killed')
+  assert.equal(job.CompilationJobStatus, 'FAILED')
+  assert.match(job.FailureReason ?? '', /^InternalError: the compiler ended with SIGKILL/)
+})
+
+test('an orderly stop ends the program, and the next start begins the job again', async () => {
+  await create('paused', { url: endless, compilerOptions: { samples: 'samples.json' } })
+  await until('a program', () => compilerPids().length > 0)
+  assert.equal(await berth.stop(), 0)
+  assert.deepEqual(compilerPids(), [])
+  const { dataDir, port } = berth
+  berth = await startBerth({ dataDir, port })
+  await until('a program', () => compilerPids().length > 0)
+  assert.equal((await describeJob('paused')).CompilationJobStatus, 'INPROGRESS')
+})
+
 function compilerPids(): readonly number[] {
   return installationPids(berth.dataDir, 'compile/job/main')
 }
