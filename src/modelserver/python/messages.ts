@@ -50,7 +50,8 @@ function fieldOf(head: unknown, name: string): unknown {
 }
 
 function textOf(head: unknown, name: string): string {
-  return String(fieldOf(head, name) ?? '')
+  const value = fieldOf(head, name)
+  return typeof value === 'string' ? value : ''
 }
 
 // User code may set any status; one that HTTP does not have is the model's failure.

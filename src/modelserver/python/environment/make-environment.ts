@@ -3,7 +3,7 @@ import { rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { findInterpreter } from './interpreter.ts'
 import type { Interpreter } from './interpreter.ts'
-import type { PreparePythonOptions } from './prepare-python.ts'
+import type { PreparePythonOptions } from './preparation.ts'
 import { InstallError, runInstaller } from './run-installer.ts'
 
 /** What is made, and from what. */

@@ -1,28 +1,14 @@
 import { access, mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Log } from '../../log.ts'
 import { StartFailure } from '../../start-failure.ts'
 import { findInterpreter } from './interpreter.ts'
 import type { Interpreter } from './interpreter.ts'
 import { runLocked } from './lock.ts'
 import { makeEnvironment } from './make-environment.ts'
+import type { PreparePythonOptions } from './preparation.ts'
 import { environmentKey } from './requirements.ts'
 import type { Requirements } from './requirements.ts'
 import { InstallError } from './run-installer.ts'
-
-/** What decides on an environment, and who hears of its making. */
-export interface PreparePythonOptions {
-  /** Python's executable, where the operator named one. */
-  readonly python: string | undefined
-  readonly environmentsDirectory: string
-  readonly requirements: Requirements
-  /** Of the installer: package indexes, proxies, certificates. */
-  readonly installerEnvironment: Readonly<Record<string, string>>
-  readonly log: Log
-  /** What is being done, in a few words. */
-  readonly onProgress: (step: string) => void
-  readonly signal: AbortSignal
-}
 
 /** What every environment has. */
 const BASE: Requirements = { packages: ['numpy'], file: undefined }
