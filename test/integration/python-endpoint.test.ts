@@ -102,6 +102,17 @@ suite('the scikit-learn example behind the AWS SDK', () => {
     assert.deepEqual([deployed?.SpecifiedImage, deployed?.ResolvedImage], [SKLEARN, 'berth/python'])
   })
 
+  test('code that the SageMaker SDK has uploaded beside the model', async () => {
+    const modelDataUrl = await upload('bare', { 'weights.txt': '7' })
+    const code = await upload('sourcedir', {
+      'entry.py':
+        'import os\ndef model_fn(d): return int(open(os.path.join(d, "weights.txt")).read())\ndef predict_fn(data, model): return model * data\n',
+    })
+    const environment = { SAGEMAKER_PROGRAM: 'entry.py', SAGEMAKER_SUBMIT_DIRECTORY: code }
+    await serveEndpoint(berth, { name: 'beside', image: SKLEARN, modelDataUrl, environment })
+    assert.equal((await invoke('beside', '[6]', 'application/json')).text, '[42]')
+  })
+
   test('an image of AWS that nothing stands in for is refused with what to use', async () => {
     const image = '763104351884.dkr.ecr.us-east-1.amazonaws.com/sagemaker-tritonserver:23.08-py3'
     await assert.rejects(createConfig(berth, { name: 'triton', image }), {

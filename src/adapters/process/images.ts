@@ -7,6 +7,8 @@ export interface Launch {
   readonly modelDirectory: string
   /** What `OptimiseModel` made of the model data, if anything. */
   readonly optimisedDirectory: string | undefined
+  /** User code that came beside the model data. */
+  readonly codeDirectory: string | undefined
   /** Where it must answer `GET /ping` and `POST /invocations` over HTTP. */
   readonly socketPath: string
   readonly workerCount: number
@@ -18,6 +20,8 @@ export interface ImageProgram {
   readonly argumentsOf: (launch: Launch) => readonly string[]
   /** Whether it takes {@link Launch.optimisedDirectory}. */
   readonly isServedOptimised?: boolean
+  /** Whether user code that lies elsewhere than in the model data is fetched for it. */
+  readonly takesCode?: boolean
   /** How a process of the warm pool becomes it; absent when none can. */
   readonly pooled?: PooledProgram
   /** What it sees besides what every container sees. */
@@ -42,7 +46,7 @@ const LATE_VARIABLE = /^SAGEMAKER_/
 const MODEL_SERVER_PERMANENT_EXIT_CODES = [20, 21, 22, 23, 24, 26, 27]
 
 /** The images built into Berth, all served by one program. */
-export const BUILT_IN_IMAGES = ['berth/onnx', 'berth/python', 'berth/echo'] as const
+export const BUILT_IN_IMAGES = ['berth/onnx', 'berth/python', 'berth/triton', 'berth/echo'] as const
 
 /** Where the model server is and how it is run. */
 export interface ModelServerProgram {
@@ -86,6 +90,7 @@ export function builtInImages(
     return {
       command: server.nodePath,
       isServedOptimised: name === 'berth/onnx',
+      takesCode: name === 'berth/python',
       permanentExitCodes: MODEL_SERVER_PERMANENT_EXIT_CODES,
       argumentsOf: (launch) => [server.entryPath, ...argumentsOf(launch)],
       ...(name === 'berth/python' && { environment: installerVariables(server.python) }),

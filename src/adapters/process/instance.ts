@@ -5,6 +5,7 @@ import type { InstanceState, ObservedInstance } from '../../domain/fleet.ts'
 import { parseFramesHeader } from '../../domain/frames-address.ts'
 import { startingHealth } from '../../domain/health.ts'
 import type { Health } from '../../domain/health.ts'
+import type { ModelDataSource } from '../../domain/model.ts'
 import { shapeOf, workerCountOf } from '../../domain/instance-type.ts'
 import { findProcess, isRunning } from '../../platform/process-identity.ts'
 import { StartError, describeExit, modelDataFailure } from './failure.ts'
@@ -21,6 +22,8 @@ import type { InstanceRecord } from './records.ts'
 import type { PreparedModelData } from './settings.ts'
 
 const LAST_LINES = 5
+/** Where user code is, if not in the model data. Source: SageMaker Python SDK, `Model._script_mode_env_vars`. */
+const CODE_VARIABLE = 'SAGEMAKER_SUBMIT_DIRECTORY'
 /** After so long a process group that still seems alive can only be a stranger's with a reused number. */
 const GROUP_END_MS_MAX = 5_000
 
@@ -28,6 +31,8 @@ const GROUP_END_MS_MAX = 5_000
 interface LaunchFolders {
   readonly modelDirectory: string | undefined
   readonly optimisedDirectory: string | undefined
+  /** User code that is not part of the model data. */
+  readonly codeDirectory: string | undefined
 }
 
 /**
@@ -165,13 +170,14 @@ export class Instance {
 
   async #boot(): Promise<void> {
     const program = this.#findProgram()
-    const modelData = await this.#world.preparing.run(
-      () => this.#prepareModelData(),
-      this.#life.signal,
-    )
+    const { preparing } = this.#world
+    const { signal } = this.#life
+    const modelData = await preparing.run(() => this.#prepareModelData(), signal)
+    const code = await preparing.run(() => this.#prepareCode(program), signal)
     const optimisedDirectory = await this.#optimise(program, modelData)
-    this.#life.signal.throwIfAborted()
-    await this.#launch(program, { modelDirectory: modelData?.directory, optimisedDirectory })
+    signal.throwIfAborted()
+    const folders = { modelDirectory: modelData?.directory, codeDirectory: code?.directory }
+    await this.#launch(program, { ...folders, optimisedDirectory })
   }
 
   #findProgram(): ImageProgram {
@@ -189,20 +195,29 @@ export class Instance {
 
   /** @returns `undefined` when the model has no data. */
   async #prepareModelData(): Promise<PreparedModelData | undefined> {
+    const modelData = this.#record.spec.containers[0]?.modelData
+    if (modelData === undefined) return undefined
+    const prepared = await this.#prepare(modelData)
+    this.#update({ contentHash: prepared.contentHash })
+    this.#world.onModelData(this.#record, prepared)
+    return prepared
+  }
+
+  /** @returns `undefined` when user code, if any, is part of the model data. */
+  async #prepareCode(program: ImageProgram): Promise<PreparedModelData | undefined> {
+    const url = this.#record.spec.containers[0]?.environment[CODE_VARIABLE]
+    if (program.takesCode !== true || url?.startsWith('s3://') !== true) return undefined
+    const prepared = await this.#prepare({ kind: 'archive', url })
+    this.#update({ codeHash: prepared.contentHash })
+    return prepared
+  }
+
+  async #prepare(source: ModelDataSource): Promise<PreparedModelData> {
     const { containers, modelDataDownloadTimeoutMs } = this.#record.spec
-    const [container] = containers
-    if (container?.modelData === undefined) return undefined
     const timeout = AbortSignal.timeout(modelDataDownloadTimeoutMs)
     const signal = AbortSignal.any([timeout, this.#life.signal])
     try {
-      const prepared = await this.#world.prepareModelData(
-        container.modelData,
-        container.hostname,
-        signal,
-      )
-      this.#update({ contentHash: prepared.contentHash })
-      this.#world.onModelData(this.#record, prepared)
-      return prepared
+      return await this.#world.prepareModelData(source, containers[0]?.hostname ?? '', signal)
     } catch (error) {
       throw modelDataFailure(timeout.aborted ? timeout.reason : error, modelDataDownloadTimeoutMs)
     }
@@ -223,7 +238,7 @@ export class Instance {
 
   async #launch(program: ImageProgram, folders: LaunchFolders): Promise<void> {
     const { instanceId, spec, socketPath } = this.#record
-    const { modelDirectory, optimisedDirectory } = folders
+    const { modelDirectory, optimisedDirectory, codeDirectory } = folders
     const [container] = spec.containers
     const folder = this.#world.records.instanceFolder(instanceId)
     const emptyFolder = join(folder, 'model')
@@ -235,6 +250,7 @@ export class Instance {
       image: container?.image ?? '',
       modelDirectory: modelDirectory ?? emptyFolder,
       optimisedDirectory,
+      codeDirectory,
       socketPath,
       workerCount: this.#workerCount(),
     }
@@ -258,6 +274,7 @@ export class Instance {
         ...this.#world.environment,
         ...program.environment,
         ...spec.containers[0]?.environment,
+        ...(launch.codeDirectory !== undefined && { [CODE_VARIABLE]: launch.codeDirectory }),
       },
       installationId: this.#world.installationId,
       instanceId,
