@@ -6,8 +6,8 @@
  * because its settings cannot be given from inside a dependency. ONNX Runtime's CPU libraries are copied from the
  * package instead. Development needs no build: Node runs `src/` as it is.
  */
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
 import { build } from 'esbuild'
 import type { BuildOptions, Plugin } from 'esbuild'
 import { writeNotices } from './notices.ts'
@@ -23,12 +23,23 @@ const PROGRAMS = [
   'src/modelserver/main.ts',
   'src/modelserver/onnx/inference-worker.ts',
   'src/modelserver/compile/main.ts',
+  'src/modelserver/compile/job/main.ts',
+  'src/modelserver/triton/main.ts',
+  'src/modelserver/triton/onnx/instance-worker.ts',
   'examples/digits/quickstart.ts',
 ]
+
+// Read when the server starts, from beside the module that reads them.
+const PROTOCOLS = ['inference.proto', 'model_config.proto', 'health.proto'].map(
+  (name) => `modelserver/triton/grpc/${name}`,
+)
 
 // Systems that `berth doctor` calls supported.
 const NATIVE_PLATFORMS = ['linux/x64', 'linux/arm64', 'darwin/arm64']
 const NATIVE_SOURCE = 'node_modules/onnxruntime-node/bin/napi-v6'
+
+// Python programs, each beside the module that starts it.
+const PYTHON_FOLDERS = ['modelserver/python/worker']
 
 // On macOS two names hold the same library; the binding is linked to the one without the full version.
 const UNUSED_LIBRARY = /\.\d+\.\d+\.\d+\.dylib$/
@@ -64,6 +75,8 @@ const OPTIONS = {
 rmSync(DIST, { recursive: true, force: true })
 const { metafile } = await build({ ...OPTIONS, entryPoints: [...OPTIONS.entryPoints] })
 for (const platform of NATIVE_PLATFORMS) copyNative(platform)
+for (const folder of PYTHON_FOLDERS) copyPython(folder)
+for (const path of PROTOCOLS) copyProtocol(path)
 writeNotices(Object.keys(metafile.inputs), ROOT, join(DIST, 'THIRD-PARTY-NOTICES.txt'))
 
 const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0)
@@ -130,4 +143,14 @@ function copyNative(platform: string): void {
     if (UNUSED_LIBRARY.test(name) || name.includes('providers')) continue
     copyFileSync(join(from, name), join(to, name))
   }
+}
+
+function copyPython(folder: string): void {
+  const filter = (path: string): boolean => !path.includes('__pycache__')
+  cpSync(join(ROOT, 'src', folder), join(DIST, folder), { recursive: true, filter })
+}
+
+function copyProtocol(path: string): void {
+  mkdirSync(dirname(join(DIST, path)), { recursive: true })
+  copyFileSync(join(ROOT, 'src', path), join(DIST, path))
 }

@@ -23,9 +23,10 @@ RUNTIME = ("sagemaker-runtime", "2017-05-13")
 
 OFFERED = {
     SAGEMAKER: [
-        "AddTags", "CreateEndpoint", "CreateEndpointConfig", "CreateModel", "DeleteEndpoint", "DeleteEndpointConfig",
-        "DeleteModel", "DeleteTags", "DescribeEndpoint", "DescribeEndpointConfig", "DescribeModel",
-        "ListEndpointConfigs", "ListEndpoints", "ListModels", "ListTags", "UpdateEndpoint",
+        "AddTags", "CreateCompilationJob", "CreateEndpoint", "CreateEndpointConfig", "CreateModel",
+        "DeleteCompilationJob", "DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel", "DeleteTags",
+        "DescribeCompilationJob", "DescribeEndpoint", "DescribeEndpointConfig", "DescribeModel", "ListCompilationJobs",
+        "ListEndpointConfigs", "ListEndpoints", "ListModels", "ListTags", "StopCompilationJob", "UpdateEndpoint",
         "UpdateEndpointWeightsAndCapacities",
     ],
     RUNTIME: ["InvokeEndpoint", "InvokeEndpointWithResponseStream"],

@@ -19,8 +19,9 @@ const PROGRAM_BYTES_MAX = 15 * MEGABYTE
 const EXPECTED = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   /^bin\/berth\.js$/,
-  /^dist\/(cli|gateway|modelserver|modelserver\/compile|modelserver\/onnx|examples\/digits|chunks)\/[\w-]+\.js(\.map)?$/,
+  /^dist\/(cli|gateway|modelserver|modelserver\/compile|modelserver\/compile\/job|modelserver\/onnx|modelserver\/triton|modelserver\/triton\/onnx|examples\/digits|chunks)\/[\w-]+\.js(\.map)?$/,
   /^dist\/main\.js(\.map)?$/,
+  /^dist\/modelserver\/triton\/grpc\/\w+\.proto$/,
   /^dist\/THIRD-PARTY-NOTICES\.txt$/,
   /^dist\/onnxruntime\/(linux|darwin)\/(x64|arm64)\/[\w.]+$/,
   /^examples\/digits\/(README\.md|train\.py|requirements\.txt|holdout\.csv|one-image\.json)$/,

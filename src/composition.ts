@@ -4,6 +4,8 @@
 import { join } from 'node:path'
 import { findModelDataProblem } from './adapters/files/model-data-problem.ts'
 import type { ModelDataCache } from './adapters/files/model-data.ts'
+import { createCompiler } from './adapters/compiler/compiler.ts'
+import type { LocalCompiler } from './adapters/compiler/compiler.ts'
 import type { GatewayLink } from './adapters/gateway-link/gateway-link.ts'
 import type { GatewayProcesses } from './adapters/gateway-processes/gateway-processes.ts'
 import { reportPlatform } from './adapters/installation/platform-report.ts'
@@ -14,6 +16,8 @@ import { createProcessRuntime } from './adapters/process/runtime.ts'
 import type { ProcessRuntime } from './adapters/process/runtime.ts'
 import type { ControlDeps } from './control/deps.ts'
 import { createServeObjects } from './control/serve-objects.ts'
+import { createCompilationLoop } from './controllers/compilation/loop.ts'
+import type { CompilationLoop } from './controllers/compilation/loop.ts'
 import { createEndpointLoop } from './controllers/endpoint/loop.ts'
 import type { EndpointLoop } from './controllers/endpoint/loop.ts'
 import type { EndpointEvent } from './domain/event.ts'
@@ -22,6 +26,7 @@ import { systemClock } from './platform/clock.ts'
 import { environment } from './platform/config.ts'
 import type { DataPaths } from './platform/data-paths.ts'
 import type { createLog } from './platform/log.ts'
+import { OPTIONS } from './platform/options.ts'
 import type { Config } from './platform/options.ts'
 import { programPath } from './platform/program.ts'
 import type { ObjectStore } from './ports/object-store.ts'
@@ -33,6 +38,9 @@ import { SigningKeyCache } from './wire/sigv4-keys.ts'
 const STEADY_MS = 200
 // Model data that no instance uses is kept for a while, so that going back to it is quick.
 const SWEEP_INTERVAL_MS = 30 * 60_000
+
+// An orderly stop counts too: a job longer than the time between five of them will not end.
+const COMPILATION_ATTEMPTS_MAX = 5
 
 const nowMs = (): number => systemClock.nowMs()
 
@@ -64,11 +72,12 @@ export function keepObservations(ground: Ground, { link }: DataPlane, store: Sto
 /** Removes model data that nothing uses, now and then; ends with `clearInterval`. */
 export function startSweep(
   modelData: ModelDataCache,
-  runtime: ProcessRuntime,
+  { runtime, compiler }: { readonly runtime: ProcessRuntime; readonly compiler: LocalCompiler },
   log: Ground['log'],
 ): NodeJS.Timeout {
   return setInterval(() => {
-    modelData.removeUnused(runtime.contentHashesInUse()).catch((error: unknown) => {
+    const inUse = [...runtime.contentHashesInUse(), ...compiler.contentHashesInUse()]
+    modelData.removeUnused(new Set(inUse)).catch((error: unknown) => {
       log.warn({ err: error }, 'unused model data not removed')
     })
   }, SWEEP_INTERVAL_MS)
@@ -89,6 +98,41 @@ export function createEndpoints(
   })
 }
 
+/** What compiles models on this machine. */
+export function createLocalCompiler(
+  { config, paths, log }: Ground,
+  url: string,
+  world: { readonly modelData: ModelDataCache; readonly objectStore: ObjectStore },
+): LocalCompiler {
+  return createCompiler({
+    directory: paths.compilations,
+    nodePath: process.execPath,
+    entryPath: programPath('modelserver/compile/job/main'),
+    environment: containerEnvironment(config, paths, url),
+    prepareModelData: (source, signal) =>
+      world.modelData.prepare({ containerName: 'compilation', source }, signal),
+    objectStore: world.objectStore,
+    log: log.child({ room: 'compiler' }),
+  })
+}
+
+/** The compilation controller, not started. */
+export function createCompilations(
+  { config, log }: Ground,
+  world: { readonly store: Store; readonly compiler: LocalCompiler },
+): CompilationLoop {
+  return createCompilationLoop({
+    ...world,
+    clock: systemClock,
+    settings: {
+      jobsMax: config.BERTH_COMPILATION_JOBS_MAX,
+      attemptsMax: COMPILATION_ATTEMPTS_MAX,
+      machineArch: process.arch === 'arm64' ? 'ARM64' : 'X86_64',
+    },
+    log: log.child({ room: 'controllers' }),
+  })
+}
+
 /** The process runtime with everything that it takes from the rest. */
 export function createRuntime(
   ground: Ground,
@@ -103,7 +147,7 @@ export function createRuntime(
   const { config, paths, log } = ground
   return createProcessRuntime({
     paths,
-    images: imagesOf(config),
+    images: imagesOf(config, paths),
     prepareModelData: (source, containerName, signal) =>
       world.modelData.prepare({ containerName, source }, signal),
     ...(config.BERTH_MAPPED_WEIGHTS === 'on' && {
@@ -123,7 +167,7 @@ export function createRuntime(
     log: log.child({ room: 'fleet' }),
     environment: containerEnvironment(config, paths, url),
     capacity: config.BERTH_CAPACITY === 'strict' ? 'strict' : 'over-commit',
-    warmPool: { count: config.BERTH_WARM_POOL, ...warmModelServer(modelServerOf(config)) },
+    warmPool: { count: config.BERTH_WARM_POOL, ...warmModelServer(modelServerOf(config, paths)) },
   })
 }
 
@@ -148,7 +192,7 @@ export function controlDeps(
   const { store, objectStore, runtime, stopping } = world
   const installation = installationOf(config)
   const credentials = loadCredentials(paths.credentials)
-  const images = imagesOf(config)
+  const images = imagesOf(config, paths)
   const signatures = {
     signingKeys: new SigningKeyCache(),
     findSecret: (accessKeyId: string, sessionToken: string | undefined) =>
@@ -226,17 +270,35 @@ export function gatewayArguments(config: Config, dataDir: string): readonly stri
   ]
 }
 
-function imagesOf(config: Config): ReturnType<typeof builtInImages> {
-  return builtInImages(modelServerOf(config))
+function imagesOf(config: Config, paths: DataPaths): ReturnType<typeof builtInImages> {
+  return builtInImages(modelServerOf(config, paths))
 }
 
-function modelServerOf(config: Config): ModelServerProgram {
+function modelServerOf(config: Config, paths: DataPaths): ModelServerProgram {
   return {
     nodePath: process.execPath,
     entryPath: programPath('modelserver/main'),
     idleExitSeconds: config.BERTH_ORPHAN_GRACE_SECONDS,
     batching: config.BERTH_BATCHING,
+    python: {
+      executable:
+        config.BERTH_PYTHON === OPTIONS.BERTH_PYTHON.default ? undefined : config.BERTH_PYTHON,
+      environmentsDirectory: paths.pythonEnvironments,
+      installerEnvironment: installerEnvironment(),
+    },
   }
+}
+
+const INSTALLER_VARIABLE =
+  /^(PIP_|UV_|https?_proxy$|no_proxy$|all_proxy$|SSL_CERT_(FILE|DIR)$|REQUESTS_CA_BUNDLE$)/i
+
+/** What package installers are set by, as the operator has it. */
+function installerEnvironment(): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(environment()).flatMap(([name, value]) =>
+      value !== undefined && INSTALLER_VARIABLE.test(name) ? [[name, value]] : [],
+    ),
+  )
 }
 
 /** What every container sees; never the platform's own environment or credentials. */

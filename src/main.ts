@@ -20,7 +20,9 @@ import { packageVersion } from './platform/program.ts'
 import { createVoice } from './platform/voice.ts'
 import {
   controlDeps,
+  createCompilations,
   createEndpoints,
+  createLocalCompiler,
   createRuntime,
   gatewayArguments,
   installationOf,
@@ -171,7 +173,9 @@ async function startRooms(
   undo.defer(() => runtime.close())
   await runtime.start()
   keepObservations(ground, plane, store)
-  const sweep = startSweep(modelData, runtime, log)
+  const compiler = createLocalCompiler(ground, plane.url, { modelData, objectStore })
+  undo.defer(() => compiler.close())
+  const sweep = startSweep(modelData, { runtime, compiler }, log)
   undo.defer(() => clearInterval(sweep))
   const control = createControlServer(
     controlDeps(ground, plane, { store, objectStore, runtime, stopping: stopping.signal }),
@@ -184,6 +188,9 @@ async function startRooms(
   const endpoints = createEndpoints(ground, plane, { store, runtime })
   undo.defer(() => endpoints.stop())
   endpoints.start()
+  const compilations = createCompilations(ground, { store, compiler })
+  undo.defer(() => compilations.stop())
+  compilations.start()
 
   // Stop accepting and drain; stop deciding; stop what was decided; close what remembers it.
   return async () => {
@@ -192,6 +199,8 @@ async function startRooms(
     clearInterval(sweep)
     await gateways.stop(deadline)
     await endpoints.stop()
+    await compilations.stop()
+    await compiler.close()
     await runtime.stopAll(deadline)
     control.close()
     control.closeAllConnections()

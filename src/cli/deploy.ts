@@ -17,6 +17,7 @@ import { findBerth } from './client/find-berth.ts'
 import type { TargetOptions } from './client/find-berth.ts'
 import { nameFromPath, namesOf, readArtifact } from './deploy/artifact.ts'
 import { chooseImage } from './deploy/choose-image.ts'
+import { findInstallationStep } from './deploy/installation-step.ts'
 import { deleteOwned, findOwned, OWNER_TAG } from './deploy/owned.ts'
 import type { OwnedResources } from './deploy/owned.ts'
 import { uploadArtifact } from './deploy/upload.ts'
@@ -145,7 +146,9 @@ async function publish(
     await deleteOwned(clients, ownedBy(release), previous)
     throw error
   }
-  const after = await waitUntilSettled(sagemaker, release.endpointName, progress)
+  const after = await waitUntilSettled(sagemaker, release.endpointName, progress, () =>
+    findInstallationStep(findBerth(options), release.endpointName),
+  )
   const isServed =
     after?.EndpointStatus === 'InService' && after.EndpointConfigName === release.resourceName
   // Whichever of the two the endpoint no longer refers to goes; a failed new endpoint stays for people to look at.

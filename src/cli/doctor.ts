@@ -3,6 +3,7 @@ import { dataDirOf, readPlatformRecord } from './client/find-berth.ts'
 import { describeImage } from './doctor/image.ts'
 import { describeMachine } from './doctor/machine.ts'
 import { describeModel } from './doctor/model.ts'
+import { describePython } from './doctor/python.ts'
 import { describeNetwork } from './doctor/network.ts'
 import { ConfigError, environment, parseConfig } from '../platform/config.ts'
 import { dataPathsOf } from '../platform/data-paths.ts'
@@ -46,6 +47,7 @@ async function describeInstallation(options: DoctorOptions): Promise<Finding[]> 
     ...describeRuntime(paths),
     ...(await describeNetwork({ ...config, running })),
     ...(await describeModel(undefined)),
+    await describePython(config.python),
   ]
 }
 
@@ -53,16 +55,24 @@ async function describeInstallation(options: DoctorOptions): Promise<Finding[]> 
 function readOptions({ host, port }: DoctorOptions): {
   readonly host: string
   readonly port: number
+  readonly python: string
   readonly findings: readonly Finding[]
 } {
   try {
     const flags = { BERTH_HOST: host, BERTH_PORT: port }
     const config = parseConfig({ file: {}, environment: environment(), flags })
-    return { host: config.BERTH_HOST, port: config.BERTH_PORT, findings: [] }
+    return {
+      host: config.BERTH_HOST,
+      port: config.BERTH_PORT,
+      python: config.BERTH_PYTHON,
+      findings: [],
+    }
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown
     const findings = thrown.problems.map((problem) => error('options', problem, 'Correct it.'))
-    return { host: OPTIONS.BERTH_HOST.default, port: OPTIONS.BERTH_PORT.default, findings }
+    const { BERTH_HOST, BERTH_PORT, BERTH_PYTHON } = OPTIONS
+    const python = BERTH_PYTHON.default
+    return { host: BERTH_HOST.default, port: BERTH_PORT.default, python, findings }
   }
 }
 

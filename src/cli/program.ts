@@ -46,6 +46,7 @@ export function createProgram(deps: ProgramDeps): Command {
   addLogs(program, deps)
   addDelete(program, deps)
   addDoctor(program, deps)
+  addModelServer(program, deps)
   return program
 }
 
@@ -223,6 +224,24 @@ function addDoctor(program: Command, { terminal, end }: ProgramDeps): void {
     .option('--json', 'print a JSON array of findings')
     .action(async (subject: string | undefined, options: DoctorOptions) =>
       end(await (await import('./doctor.ts')).runDoctor(subject, options, terminal)),
+    )
+}
+
+function addModelServer(program: Command, { end }: ProgramDeps): void {
+  command(
+    program,
+    'model-server',
+    'Serve a Triton model repository, with the flags of tritonserver.',
+    [
+      'berth model-server --model-repository ./models',
+      'berth model-server --model-repository ./models --model-control-mode=explicit --load-model=digits',
+    ],
+  )
+    .usage('--model-repository <dir> [flags of tritonserver]')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (_options: unknown, { args }: Command) =>
+      end(await (await import('./model-server.ts')).runModelServer(args)),
     )
 }
 

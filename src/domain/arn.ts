@@ -6,8 +6,10 @@ export interface Installation {
   readonly region: string
 }
 
+const RESOURCES = ['model', 'endpoint-config', 'endpoint', 'compilation-job'] as const
+
 /** Resource types whose ARNs Berth makes. */
-export type SageMakerResource = 'model' | 'endpoint-config' | 'endpoint'
+export type SageMakerResource = (typeof RESOURCES)[number]
 
 /**
  * ARN of a SageMaker resource. The name is lower-cased in the ARN while the resource keeps its case.
@@ -25,11 +27,12 @@ export function parseArn(
 ): { readonly resource: SageMakerResource; readonly name: string } | undefined {
   const prefix = `arn:aws:sagemaker:${at.region}:${at.accountId}:`
   if (!arn.startsWith(prefix)) return undefined
-  const match = /^(model|endpoint-config|endpoint)\/([a-zA-Z0-9-]+)$/.exec(arn.slice(prefix.length))
+  const match = /^([a-z-]+)\/([a-zA-Z0-9-]+)$/.exec(arn.slice(prefix.length))
   const [, resource, name] = match ?? []
   if (name === undefined) return undefined
-  if (resource !== 'model' && resource !== 'endpoint-config' && resource !== 'endpoint') {
-    return undefined
-  }
-  return { resource, name }
+  return isResource(resource) ? { resource, name } : undefined
+}
+
+function isResource(text: string | undefined): text is SageMakerResource {
+  return RESOURCES.some((known) => known === text)
 }

@@ -1,5 +1,7 @@
 import { predictBatchMs } from './batch-cost.ts'
 import type { BatchCost } from './batch-cost.ts'
+import { decideInOrder } from './dynamic-batch.ts'
+import type { ArrivalOrder } from './dynamic-batch.ts'
 
 /** One invocation that waits for a worker. Times are of one monotonic clock. */
 export interface WaitingItem {
@@ -18,6 +20,8 @@ export interface BatchLimits {
   readonly rowsMax: number
   /** 1 for a model without a batch dimension. */
   readonly itemsMax: number
+  /** Takes what waits in the order given, by these rules, instead of by deadline. */
+  readonly arrivalOrder?: ArrivalOrder
 }
 
 /** Why an item is not worth running. */
@@ -32,6 +36,8 @@ export interface BatchDecision {
   /** In the order of their deadlines; empty only when nothing that waits is feasible. */
   readonly take: readonly number[]
   readonly shed: readonly { readonly index: number; readonly reason: ShedReason }[]
+  /** In the order of arrival only: nothing is taken before that time, unless more arrives. */
+  readonly waitUntilMs?: number
 }
 
 // How many early deadlines are weighed against a larger batch, and how much more a batch must answer per
@@ -58,6 +64,7 @@ export function decideBatch(
   limits: BatchLimits,
   nowMs: number,
 ): BatchDecision {
+  if (limits.arrivalOrder !== undefined) return takeInOrder(waiting, limits, nowMs)
   const all = takeAll(waiting, cost, limits, nowMs)
   if (all !== undefined) return all
 
@@ -81,6 +88,17 @@ export function decideBatch(
     }
   }
   return { take: best.take, shed }
+}
+
+function takeInOrder(
+  waiting: readonly WaitingItem[],
+  { rowsMax, itemsMax, arrivalOrder }: BatchLimits,
+  nowMs: number,
+): BatchDecision {
+  if (arrivalOrder === undefined) return { take: [], shed: [] }
+  const decision = decideInOrder(waiting.slice(0, itemsMax), rowsMax, arrivalOrder, nowMs)
+  if (decision.kind === 'wait') return { take: [], shed: [], waitUntilMs: decision.untilMs }
+  return { take: Array.from({ length: decision.count }, (_none, index) => index), shed: [] }
 }
 
 interface View {

@@ -13,6 +13,7 @@ import type { SpareWorker } from './onnx/spare-worker.ts'
 import { parseOptions } from './options.ts'
 import type { Options } from './options.ts'
 import { waitForAssignment } from './pooled.ts'
+import { startPythonImage } from './python/python-image.ts'
 import { ModelServer } from './server.ts'
 import { EXIT_CODES, StartFailure } from './start-failure.ts'
 
@@ -68,6 +69,14 @@ function startImage(
         ...options,
         socketPath,
         spareWorker,
+        log,
+        onStartFailure: exitBecause,
+      })
+    case 'berth/python':
+      return startPythonImage({
+        ...options,
+        socketPath,
+        environment: variables,
         log,
         onStartFailure: exitBecause,
       })

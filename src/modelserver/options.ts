@@ -1,8 +1,10 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { StartFailure } from './start-failure.ts'
 
 /** Names of the images this program serves. */
-export const IMAGE_NAMES = ['berth/onnx', 'berth/echo'] as const
+export const IMAGE_NAMES = ['berth/onnx', 'berth/python', 'berth/echo'] as const
 
 /** One of {@link IMAGE_NAMES}. */
 export type ImageName = (typeof IMAGE_NAMES)[number]
@@ -56,6 +58,12 @@ export interface Options {
   readonly isBatching: boolean
   /** 0: never exits by itself. */
   readonly idleExitMs: number
+  /** Python's executable, where the operator named one. */
+  readonly python: string | undefined
+  /** Where Python environments are kept and shared. */
+  readonly environmentsDirectory: string
+  /** Requirements that the image stands for, beside those of the model. */
+  readonly pythonPackages: readonly string[]
 }
 
 /**
@@ -89,6 +97,10 @@ export function parseOptions(
     bodyBytesMax: integer('body-bytes-max'),
     isBatching: parseSwitch('--batching', values.batching, problems),
     idleExitMs: integer('idle-exit-seconds') * 1000,
+    python: values.python,
+    environmentsDirectory:
+      values['environments-directory'] ?? join(homedir(), '.cache', 'berth', 'python'),
+    pythonPackages: values['python-package'] ?? [],
   }
   if (problems.length > 0) throw new StartFailure('badOptions', problems.join('; '))
   return options
@@ -151,6 +163,9 @@ function readArguments(args: readonly string[]) {
         batching: { type: 'string' },
         'body-bytes-max': { type: 'string' },
         'idle-exit-seconds': { type: 'string' },
+        python: { type: 'string' },
+        'environments-directory': { type: 'string' },
+        'python-package': { type: 'string', multiple: true },
       },
     }).values
   } catch (error) {

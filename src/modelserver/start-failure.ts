@@ -12,6 +12,8 @@ export const EXIT_CODES = {
   modelUnsupported: 23,
   labelsInvalid: 24,
   cannotListen: 25,
+  environmentFailed: 26,
+  pythonMissing: 27,
 } as const
 
 /** A key of {@link EXIT_CODES}. */

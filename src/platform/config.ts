@@ -73,7 +73,7 @@ export function optionNames(): readonly OptionName[] {
 }
 
 // Variables that begin with BERTH_ and are read by others: containers, the quickstart, tests.
-const FOREIGN_PREFIXES = ['BERTH_ECHO_', 'BERTH_TEST_']
+const FOREIGN_PREFIXES = ['BERTH_ECHO_', 'BERTH_TEST_', 'BERTH_INSTALLER_']
 const FOREIGN_NAMES = new Set(['BERTH_DEBUG', 'BERTH_INSTANCE_ID', 'BERTH_INSTALLATION'])
 
 function unknownNames(texts: OptionTexts, where: string): string[] {

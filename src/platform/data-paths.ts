@@ -18,6 +18,10 @@ export interface DataPaths {
   readonly objects: string
   /** Unpacked model data by content hash, shared read-only. */
   readonly models: string
+  /** Python environments by content hash, shared by instances. */
+  readonly pythonEnvironments: string
+  /** One folder per compilation job that runs. */
+  readonly compilations: string
   /** One folder per instance. */
   readonly logs: string
   /** Compiled code of our own programs, made by Node; may be removed at any time. */
@@ -52,6 +56,8 @@ export function dataPathsOf(dataDirectory: string): DataPaths {
     credentials: join(dataDir, 'credentials'),
     objects: join(dataDir, 'objects'),
     models: join(dataDir, 'models'),
+    pythonEnvironments: join(dataDir, 'python'),
+    compilations: join(dataDir, 'compilations'),
     logs: join(dataDir, 'logs'),
     codeCache: join(dataDir, 'code-cache'),
     run,

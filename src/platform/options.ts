@@ -224,6 +224,14 @@ export const OPTIONS = {
     choices: ['on', 'off'],
     doc: 'Whether large ONNX models are optimised once and mapped from the page cache, one copy for all workers; off loads the original into each.',
   },
+  BERTH_COMPILATION_JOBS_MAX: {
+    kind: 'integer',
+    default: 1,
+    min: 1,
+    max: 64,
+    unit: 'jobs',
+    doc: 'Compilation jobs that run at a time; each takes a core and the memory of its model several times over.',
+  },
   BERTH_ORPHAN_GRACE_SECONDS: {
     kind: 'integer',
     default: 86_400,
@@ -249,6 +257,13 @@ export const OPTIONS = {
     default: 'on',
     choices: ['on', 'off'],
     doc: 'Whether invocations that wait for one worker may share a run of the model, where its rows are independent.',
+  },
+  BERTH_PYTHON: {
+    kind: 'text',
+    default: 'python3',
+    pattern: /^\S+$/,
+    expected: 'a program name or an absolute path',
+    doc: 'Python 3.9 or newer for berth/python. Named otherwise than python3, its own packages are used, and missing ones are installed beside them.',
   },
   BERTH_S3_DOMAIN: {
     kind: 'text',

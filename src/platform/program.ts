@@ -3,7 +3,12 @@ import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Programs of the package that are started as processes of their own, as paths below `src/` or `dist/`. */
-export type ProgramName = 'gateway/main' | 'modelserver/main' | 'modelserver/compile/main'
+export type ProgramName =
+  | 'gateway/main'
+  | 'modelserver/main'
+  | 'modelserver/compile/main'
+  | 'modelserver/compile/job/main'
+  | 'modelserver/triton/main'
 
 /** Folder that holds Berth's package.json. */
 export function packageRoot(): string {

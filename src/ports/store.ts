@@ -1,3 +1,4 @@
+import type { CompilationJob, CompilationStatus } from '../domain/compilation-job.ts'
 import type { EndpointConfig } from '../domain/endpoint-config.ts'
 import type { Endpoint, EndpointStatus } from '../domain/endpoint.ts'
 import type { EndpointEvent } from '../domain/event.ts'
@@ -26,7 +27,7 @@ export interface ListQuery {
   readonly createdBeforeMs: number | undefined
   readonly modifiedAfterMs?: number | undefined
   readonly modifiedBeforeMs?: number | undefined
-  readonly status?: EndpointStatus | undefined
+  readonly status?: EndpointStatus | CompilationStatus | undefined
 }
 
 /** One page, and where the next one begins; `next` is absent on the last page. */
@@ -47,6 +48,19 @@ export interface EndpointSummary extends Summary {
   readonly modifiedAtMs: number
   readonly status: EndpointStatus
 }
+
+/** What a list shows of a compilation job. */
+export type CompilationJobSummary = Pick<
+  CompilationJob,
+  | 'name'
+  | 'arn'
+  | 'createdAtMs'
+  | 'modifiedAtMs'
+  | 'status'
+  | 'startedAtMs'
+  | 'endedAtMs'
+  | 'target'
+>
 
 /**
  * Desired and observed state of the control plane. Names are unique without regard to case; look-ups are
@@ -83,6 +97,17 @@ export interface Store {
   /** Removes it, its tags and its events if the stored revision is still this one. */
   removeEndpoint(name: string, revision: number): Promise<boolean>
 
+  /** @returns false when a compilation job of that name exists. */
+  insertCompilationJob(job: CompilationJob, tags: Tags): Promise<boolean>
+  findCompilationJob(name: string): Promise<CompilationJob | undefined>
+  listCompilationJobs(query: ListQuery): Promise<Page<CompilationJobSummary>>
+  /** Those that are not over, oldest first. */
+  listActiveCompilationJobs(): Promise<readonly CompilationJob[]>
+  /** Like {@link saveEndpoint}. */
+  saveCompilationJob(job: CompilationJob): Promise<boolean>
+  /** Removes it and its tags if the stored revision is still this one. */
+  removeCompilationJob(name: string, revision: number): Promise<boolean>
+
   /** @returns undefined when no resource has this ARN. */
   findTags(arn: string): Promise<Tags | undefined>
   /** Adds or replaces by key, removes `removedKeys`. @returns the tags after, or why nothing was written. */
@@ -95,6 +120,9 @@ export interface Store {
 
   /** Calls the listener with the name after an endpoint was inserted, saved or removed; returns its removal. */
   onEndpointChange(listener: (endpointName: string) => void): () => void
+
+  /** Calls the listener after a compilation job was inserted, saved or removed; returns its removal. */
+  onCompilationJobChange(listener: () => void): () => void
 
   close(): Promise<void>
 }

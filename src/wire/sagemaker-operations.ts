@@ -1,23 +1,31 @@
 import type {
   AddTagsInput,
   AddTagsOutput,
+  CompilationJobSummary,
+  CreateCompilationJobRequest,
+  CreateCompilationJobResponse,
   CreateEndpointConfigInput,
   CreateEndpointConfigOutput,
   CreateEndpointInput,
   CreateEndpointOutput,
   CreateModelInput,
   CreateModelOutput,
+  DeleteCompilationJobRequest,
   DeleteEndpointConfigInput,
   DeleteEndpointInput,
   DeleteModelInput,
   DeleteTagsInput,
   DeleteTagsOutput,
+  DescribeCompilationJobRequest,
+  DescribeCompilationJobResponse,
   DescribeEndpointConfigInput,
   DescribeEndpointConfigOutput,
   DescribeEndpointInput,
   DescribeEndpointOutput,
   DescribeModelInput,
   DescribeModelOutput,
+  ListCompilationJobsRequest,
+  ListCompilationJobsResponse,
   ListEndpointConfigsInput,
   ListEndpointConfigsOutput,
   ListEndpointsInput,
@@ -27,6 +35,7 @@ import type {
   ListTagsInput,
   ListTagsOutput,
   ProductionVariantInstanceType,
+  StopCompilationJobRequest,
   UpdateEndpointInput,
   UpdateEndpointOutput,
   UpdateEndpointWeightsAndCapacitiesInput,
@@ -61,20 +70,28 @@ type NoOutput = Record<never, never>
 /** The SageMaker operations that Berth offers, with the SDK's own shapes. */
 export interface OperationShapes {
   readonly AddTags: Shapes<AddTagsInput, AddTagsOutput>
+  readonly CreateCompilationJob: Shapes<CreateCompilationJobRequest, CreateCompilationJobResponse>
   readonly CreateEndpoint: Shapes<CreateEndpointInput, CreateEndpointOutput>
   readonly CreateEndpointConfig: Shapes<CreateEndpointConfigInput, CreateEndpointConfigOutput>
   readonly CreateModel: Shapes<CreateModelInput, CreateModelOutput>
+  readonly DeleteCompilationJob: Shapes<DeleteCompilationJobRequest, NoOutput>
   readonly DeleteEndpoint: Shapes<DeleteEndpointInput, NoOutput>
   readonly DeleteEndpointConfig: Shapes<DeleteEndpointConfigInput, NoOutput>
   readonly DeleteModel: Shapes<DeleteModelInput, NoOutput>
   readonly DeleteTags: Shapes<DeleteTagsInput, DeleteTagsOutput>
+  readonly DescribeCompilationJob: Shapes<
+    DescribeCompilationJobRequest,
+    DescribeCompilationJobResponse
+  >
   readonly DescribeEndpoint: Shapes<DescribeEndpointInput, DescribeEndpointOutput>
   readonly DescribeEndpointConfig: Shapes<DescribeEndpointConfigInput, DescribeEndpointConfigOutput>
   readonly DescribeModel: Shapes<DescribeModelInput, DescribeModelOutput>
   readonly ListEndpointConfigs: Shapes<ListEndpointConfigsInput, ListEndpointConfigsOutput>
+  readonly ListCompilationJobs: Shapes<ListCompilationJobsRequest, ListCompilationJobsResponse>
   readonly ListEndpoints: Shapes<ListEndpointsInput, ListEndpointsOutput>
   readonly ListModels: Shapes<ListModelsInput, ListModelsOutput>
   readonly ListTags: Shapes<ListTagsInput, ListTagsOutput>
+  readonly StopCompilationJob: Shapes<StopCompilationJobRequest, NoOutput>
   readonly UpdateEndpoint: Shapes<UpdateEndpointInput, UpdateEndpointOutput>
   readonly UpdateEndpointWeightsAndCapacities: Shapes<
     UpdateEndpointWeightsAndCapacitiesInput,
@@ -110,6 +127,7 @@ export function encodeOperationOutput<Name extends OperationName>(
 
 /** What {@link restoreShape} gives back, by the name of the operation whose input it was. */
 interface StoredShapes {
+  readonly CreateCompilationJob: Omit<CreateCompilationJobRequest, 'Tags'>
   readonly CreateModel: Omit<CreateModelInput, 'Tags'>
   readonly CreateEndpointConfig: Omit<CreateEndpointConfigInput, 'Tags'>
   readonly DeploymentConfig: NonNullable<UpdateEndpointInput['DeploymentConfig']>
@@ -134,4 +152,19 @@ export function restoreShape<Name extends keyof StoredShapes>(
 /** An instance type for a reply. The SDK's type is a closed set; the operator's own `local.*` types are not in it. */
 export function encodeInstanceType(instanceType: string): ProductionVariantInstanceType {
   return instanceType as ProductionVariantInstanceType
+}
+
+/** What a model was compiled for, in a list. The words were in a request that was valid, which the types cannot know. */
+export function encodeTarget(target: {
+  readonly device?: string
+  readonly os?: string
+  readonly arch?: string
+  readonly accelerator?: string | undefined
+}): Partial<CompilationJobSummary> {
+  return {
+    CompilationTargetDevice: target.device,
+    CompilationTargetPlatformOs: target.os,
+    CompilationTargetPlatformArch: target.arch,
+    CompilationTargetPlatformAccelerator: target.accelerator,
+  } as Partial<CompilationJobSummary>
 }

@@ -7,6 +7,7 @@ import type { RunningBerth } from '../support/berth.ts'
 import { until } from '../support/until.ts'
 import { assertOutcome } from './cases/case.ts'
 import type { Case, CaseWorld, Step } from './cases/case.ts'
+import { compilationCases } from './cases/compilations.ts'
 import { endpointCases } from './cases/endpoints.ts'
 import { invocationCases } from './cases/invocations.ts'
 import { modelCases } from './cases/models.ts'
@@ -18,7 +19,12 @@ import type { Recorder } from './recorder.ts'
 import { outputProblems } from './shape.ts'
 import { prepareWorld } from './world.ts'
 
-const CASES: readonly Case[] = [...modelCases, ...endpointCases, ...invocationCases]
+const CASES: readonly Case[] = [
+  ...modelCases,
+  ...endpointCases,
+  ...compilationCases,
+  ...invocationCases,
+]
 
 const python = await ensurePythonEnvironment()
 let berth: RunningBerth

@@ -12,6 +12,7 @@ import { pack } from 'tar-stream'
 
 import type { RunningBerth } from '../support/berth.ts'
 import { until } from '../support/until.ts'
+import { digitsModel, packModel } from '../support/upload.ts'
 import type { CaseWorld } from './cases/case.ts'
 
 /** What the cases of every client share: an uploaded archive and one endpoint in service. */
@@ -47,7 +48,14 @@ export async function prepareWorld(berth: RunningBerth): Promise<Omit<CaseWorld,
     const { EndpointStatus } = await berth.sagemaker.send(new DescribeEndpointCommand(name))
     return EndpointStatus === 'InService'
   })
-  return { liveEndpoint, modelDataUrl: 's3://conformance/model.tar.gz' }
+  const onnx = { Bucket: 'conformance', Key: 'digits.tar.gz' }
+  const model = await packModel({ 'model.onnx': digitsModel() })
+  await berth.s3.send(new PutObjectCommand({ ...onnx, Body: model }))
+  return {
+    liveEndpoint,
+    modelDataUrl: 's3://conformance/model.tar.gz',
+    onnxUrl: 's3://conformance/digits.tar.gz',
+  }
 }
 
 async function emptyArchive(): Promise<Buffer> {

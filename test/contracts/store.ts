@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { encodeArn } from '../../src/domain/arn.ts'
+import type { CompilationStatus } from '../../src/domain/compilation-job.ts'
 import type { EndpointConfig } from '../../src/domain/endpoint-config.ts'
 import type { Endpoint } from '../../src/domain/endpoint.ts'
 import type { EndpointEvent } from '../../src/domain/event.ts'
 import type { Generation } from '../../src/domain/fleet.ts'
 import type { Model } from '../../src/domain/model.ts'
 import type { ListCursor, ListQuery, Page, Store } from '../../src/ports/store.ts'
+import { compilationJob } from '../support/compilations.ts'
 
 const AT = { accountId: '000000000000', region: 'us-east-1' }
 
@@ -103,6 +105,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
 
     modelCases(() => store)
     endpointCases(() => store)
+    compilationCases(() => store)
     tagCases(() => store)
     eventCases(() => store)
   })
@@ -206,6 +209,74 @@ function endpointCases(store: () => Store): void {
     await store().insertEndpoint(anEndpoint('Unheard'), {})
     await settle()
     assert.deepEqual(heard, ['Heard', 'Heard', 'Heard'])
+  })
+}
+
+function compilationCases(store: () => Store): void {
+  test('a compilation job is found again with every field, under its name in any case', async () => {
+    const job = compilationJob({
+      name: 'Job-Full',
+      startedAtMs: 1,
+      endedAtMs: 2,
+      failureReason: 'it\n"failed"',
+      shapes: { x: [1, -1] },
+      compiled: { digest: 'sha256:0', inputConfig: '{}' },
+    })
+    assert.equal(await store().insertCompilationJob(job, { k: 'v' }), true)
+    assert.equal(await store().insertCompilationJob({ ...job, name: 'job-full' }, {}), false)
+    assert.deepEqual(plain(await store().findCompilationJob('JOB-full')), plain(job))
+    assert.deepEqual(await store().findTags(job.arn), { k: 'v' })
+  })
+
+  test('of two writers of a job one wins; a removed one is gone with its tags', async () => {
+    await store().insertCompilationJob(compilationJob({ name: 'job-race' }), {})
+    const seen = await store().findCompilationJob('job-race')
+    assert.ok(seen)
+    assert.equal(await store().saveCompilationJob({ ...seen, status: 'STOPPING' }), true)
+    assert.equal(await store().saveCompilationJob({ ...seen, status: 'COMPLETED' }), false)
+    assert.equal(await store().removeCompilationJob('job-race', seen.revision), false)
+    assert.equal(await store().removeCompilationJob('JOB-RACE', seen.revision + 1), true)
+    assert.equal(await store().findCompilationJob('job-race'), undefined)
+    assert.equal(await store().findTags(seen.arn), undefined)
+    await store().insertCompilationJob(compilationJob({ name: 'job-race', jobId: 'other' }), {})
+    assert.equal(await store().saveCompilationJob(seen), false)
+  })
+
+  test('active jobs are those that are not over, oldest first', async () => {
+    const of = (name: string, status: CompilationStatus, createdAtMs: number) =>
+      store().insertCompilationJob(compilationJob({ name, status, createdAtMs }), {})
+    await of('active-c', 'STARTING', 3)
+    await of('active-b', 'INPROGRESS', 2)
+    await of('active-a', 'STOPPING', 2)
+    for (const status of ['COMPLETED', 'FAILED', 'STOPPED'] as const) {
+      await of(`active-${status}`, status, 1)
+    }
+    const names = (await store().listActiveCompilationJobs()).map(({ name }) => name)
+    assert.deepEqual(
+      names.filter((name) => name.startsWith('active')),
+      ['active-a', 'active-b', 'active-c'],
+    )
+    const query = aQuery({ nameContains: 'active', sortBy: 'Status', descending: false })
+    const { items } = await store().listCompilationJobs(query)
+    assert.equal(items.length, 6)
+    const stopped = await store().listCompilationJobs({ ...query, status: 'STOPPED' })
+    assert.deepEqual(
+      stopped.items.map(({ name, target }) => [name, target]),
+      [['active-STOPPED', { kind: 'device', device: 'ml_c5' }]],
+    )
+  })
+
+  test('a listener hears of changes of jobs', async () => {
+    let heardCount = 0
+    const stop = store().onCompilationJobChange(() => (heardCount += 1))
+    await store().insertCompilationJob(compilationJob({ name: 'job-heard' }), {})
+    await store().insertCompilationJob(compilationJob({ name: 'job-HEARD' }), {})
+    await store().removeCompilationJob('job-heard', 0)
+    await Promise.resolve()
+    stop()
+    await store().insertCompilationJob(compilationJob({ name: 'job-heard' }), {})
+    await Promise.resolve()
+    assert.equal(heardCount, 2)
   })
 }
 

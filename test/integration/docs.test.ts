@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import { ensurePythonEnvironment } from '../../scripts/python-env.ts'
 import { disposeBerth, startBerth } from '../support/berth.ts'
 import type { RunningBerth } from '../support/berth.ts'
+import { ensureModelPython } from '../support/model-python.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const GUIDE = join(ROOT, 'docs/guide')
@@ -29,7 +30,8 @@ let berth: RunningBerth
 let bin: string
 
 before(async () => {
-  berth = await startBerth()
+  // The packages of the examples are there already: the guide is tested, not the package index.
+  berth = await startBerth({ environment: { BERTH_PYTHON: await ensureModelPython() } })
   bin = mkdtempSync(join(tmpdir(), 'berth-docs-'))
   const launcher = join(bin, 'berth')
   writeFileSync(launcher, `#!/bin/sh\nexec node ${ROOT}/src/cli/main.ts "$@"\n`)

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { workerCountOf, shapeOf } from '../../domain/instance-type.ts'
+import type { ModelDataSource } from '../../domain/model.ts'
 import { modelDataFailure, StartError } from './failure.ts'
 import type { ImageProgram, Launch } from './images.ts'
 import type { InstanceWorld } from './instance-world.ts'
@@ -13,6 +14,8 @@ import type { OptimiseOutcome, PreparedModelData } from './settings.ts'
 /** What a boot tells of its steps. */
 export interface BootListener {
   readonly onModelData: (prepared: PreparedModelData) => void
+  /** User code that lies elsewhere than in the model data has come. */
+  readonly onCode: (prepared: PreparedModelData) => void
   readonly onOptimised: (outcome: OptimiseOutcome) => void
   /** A process begins next. When this returns, the intent is on disk: a process that is found later has a record. */
   readonly onLaunch: () => void
@@ -25,7 +28,10 @@ export interface Booted {
 }
 
 /** Where a launched program finds its model. */
-type LaunchFolders = Pick<Launch, 'modelDirectory' | 'optimisedDirectory'>
+type LaunchFolders = Pick<Launch, 'modelDirectory' | 'optimisedDirectory' | 'codeDirectory'>
+
+/** Where user code is, if not in the model data. Source: SageMaker Python SDK, `Model._script_mode_env_vars`. */
+const CODE_VARIABLE = 'SAGEMAKER_SUBMIT_DIRECTORY'
 
 /** An instance's way to its process: model data, their optimised form, then one of the warm pool or a new one. */
 export class Boot {
@@ -51,12 +57,15 @@ export class Boot {
   /** @throws StartError it cannot be started. @throws the signal's reason when it is not wanted any more. */
   async run(signal: AbortSignal): Promise<Booted> {
     const program = findProgram(this.#record, this.#world)
-    const modelData = await this.#world.preparing.run(() => this.#prepareModelData(signal), signal)
+    const { preparing } = this.#world
+    const modelData = await preparing.run(() => this.#prepareModelData(signal), signal)
+    const code = await preparing.run(() => this.#prepareCode(program, signal), signal)
     const optimisedDirectory = await this.#optimise(program, modelData, signal)
     signal.throwIfAborted()
     const modelDirectory = modelData?.directory ?? this.#emptyFolder()
     this.#listener.onLaunch()
-    const launch = this.#launchFrom({ modelDirectory, optimisedDirectory })
+    const codeDirectory = code?.directory
+    const launch = this.#launchFrom({ modelDirectory, optimisedDirectory, codeDirectory })
     const child = await this.#assignPooled(program, launch, signal)
     return { program, child: child ?? this.#spawn(program, launch) }
   }
@@ -68,16 +77,31 @@ export class Boot {
 
   /** @returns `undefined` when the model has no data. */
   async #prepareModelData(life: AbortSignal): Promise<PreparedModelData | undefined> {
+    const modelData = this.#record.spec.containers[0]?.modelData
+    if (modelData === undefined) return undefined
+    const prepared = await this.#prepare(modelData, life)
+    this.#listener.onModelData(prepared)
+    return prepared
+  }
+
+  /** @returns `undefined` when user code, if any, is part of the model data. */
+  async #prepareCode(
+    program: ImageProgram,
+    life: AbortSignal,
+  ): Promise<PreparedModelData | undefined> {
+    const url = this.#record.spec.containers[0]?.environment[CODE_VARIABLE]
+    if (program.takesCode !== true || url?.startsWith('s3://') !== true) return undefined
+    const prepared = await this.#prepare({ kind: 'archive', url }, life)
+    this.#listener.onCode(prepared)
+    return prepared
+  }
+
+  async #prepare(source: ModelDataSource, life: AbortSignal): Promise<PreparedModelData> {
     const { containers, modelDataDownloadTimeoutMs } = this.#record.spec
-    const [container] = containers
-    if (container?.modelData === undefined) return undefined
     const timeout = AbortSignal.timeout(modelDataDownloadTimeoutMs)
     const signal = AbortSignal.any([timeout, life])
     try {
-      const { modelData, hostname } = container
-      const prepared = await this.#world.prepareModelData(modelData, hostname, signal)
-      this.#listener.onModelData(prepared)
-      return prepared
+      return await this.#world.prepareModelData(source, containers[0]?.hostname ?? '', signal)
     } catch (error) {
       throw modelDataFailure(timeout.aborted ? timeout.reason : error, modelDataDownloadTimeoutMs)
     }
@@ -118,7 +142,12 @@ export class Boot {
       arguments: program.argumentsOf(launch),
       folder: this.#world.records.instanceFolder(instanceId),
       logFd: this.#world.logs.open(spec, instanceId),
-      environment: { ...this.#world.environment, ...spec.containers[0]?.environment },
+      environment: {
+        ...this.#world.environment,
+        ...program.environment,
+        ...spec.containers[0]?.environment,
+        ...(launch.codeDirectory !== undefined && { [CODE_VARIABLE]: launch.codeDirectory }),
+      },
       installationId: this.#world.installationId,
       instanceId,
       openFilesMax: this.#world.limits.openFilesMax,

@@ -1,3 +1,5 @@
+import { standInFor } from '../../domain/framework-image.ts'
+
 /** What a program is told when an instance starts. */
 export interface Launch {
   readonly image: string
@@ -5,6 +7,8 @@ export interface Launch {
   readonly modelDirectory: string
   /** What `OptimiseModel` made of the model data, if anything. */
   readonly optimisedDirectory: string | undefined
+  /** User code that came beside the model data. */
+  readonly codeDirectory: string | undefined
   /** Where it must answer `GET /ping` and `POST /invocations` over HTTP. */
   readonly socketPath: string
   readonly workerCount: number
@@ -21,8 +25,12 @@ export interface ImageProgram {
    * is known to mean that it serves.
    */
   readonly goodPingCountMin?: number
+  /** Whether user code that lies elsewhere than in the model data is fetched for it. */
+  readonly takesCode?: boolean
   /** How a process of the warm pool becomes it; absent when none can. */
   readonly pooled?: PooledProgram
+  /** What it sees besides what every container sees. */
+  readonly environment?: Readonly<Record<string, string>>
   /** Exit codes by which the program says that starting it again cannot help. */
   readonly permanentExitCodes: readonly number[]
 }
@@ -38,12 +46,12 @@ export interface PooledProgram {
 // TZ, OMP_NUM_THREADS) may have been read when the process began.
 const LATE_VARIABLE = /^SAGEMAKER_/
 
-// Bad options, model missing, invalid or unsupported, labels invalid. The model server documents its codes in
+// Bad options, model missing, invalid or unsupported, labels invalid, Python packages not installable, no Python. The model server documents its codes in
 // modelserver/start-failure.ts; its 1 (a bug) and 25 (cannot listen) may pass with another try.
-const MODEL_SERVER_PERMANENT_EXIT_CODES = [20, 21, 22, 23, 24]
+const MODEL_SERVER_PERMANENT_EXIT_CODES = [20, 21, 22, 23, 24, 26, 27]
 
 /** The images built into Berth, all served by one program. */
-export const BUILT_IN_IMAGES = ['berth/onnx', 'berth/echo'] as const
+export const BUILT_IN_IMAGES = ['berth/onnx', 'berth/python', 'berth/triton', 'berth/echo'] as const
 
 /** Where the model server is and how it is run. */
 export interface ModelServerProgram {
@@ -55,34 +63,42 @@ export interface ModelServerProgram {
   readonly idleExitSeconds: number
   /** `on` or `off`: whether invocations that wait may share a run. */
   readonly batching: string
+  readonly python: PythonPlace
 }
 
-/** Maps `berth/onnx` and `berth/echo`, with or without a tag, to the model server. */
+/** What the model server is told of Python. */
+export interface PythonPlace {
+  /** Its executable; undefined is `python3` of the path. */
+  readonly executable: string | undefined
+  readonly environmentsDirectory: string
+  /** What package installers are set by: indexes, proxies, certificates. */
+  readonly installerEnvironment: Readonly<Record<string, string>>
+}
+
+/**
+ * Maps built-in images, with or without a tag, and the AWS framework images that one of them stands in for, to the model
+ * server.
+ */
 export function builtInImages(
   server: ModelServerProgram,
 ): (image: string) => ImageProgram | undefined {
   return (image) => {
-    const name = BUILT_IN_IMAGES.find((known) => image === known || image.startsWith(`${known}:`))
+    const standIn = standInFor(image)
+    const packages = standIn.kind === 'built-in' ? standIn.packages : []
+    const wanted = standIn.kind === 'built-in' ? standIn.image : image
+    const name = BUILT_IN_IMAGES.find((known) => wanted === known || wanted.startsWith(`${known}:`))
     if (name === undefined) return undefined
-    const argumentsOf: PooledProgram['argumentsOf'] = (launch) => {
-      const { modelDirectory, optimisedDirectory, socketPath, workerCount } = launch
-      return [
-        `--image=${name}`,
-        `--model-directory=${modelDirectory}`,
-        `--socket=${socketPath}`,
-        `--workers=${workerCount}`,
-        `--idle-exit-seconds=${server.idleExitSeconds}`,
-        `--batching=${server.batching}`,
-        ...(optimisedDirectory === undefined
-          ? []
-          : [`--optimised-directory=${optimisedDirectory}`]),
-      ]
-    }
+    const argumentsOf: PooledProgram['argumentsOf'] = (launch) => [
+      ...modelServerArguments(name, launch, server),
+      ...(name === 'berth/python' ? pythonArguments(server.python, packages) : []),
+    ]
     return {
       command: server.nodePath,
       isServedOptimised: name === 'berth/onnx',
+      takesCode: name === 'berth/python',
       permanentExitCodes: MODEL_SERVER_PERMANENT_EXIT_CODES,
       argumentsOf: (launch) => [server.entryPath, ...argumentsOf(launch)],
+      ...(name === 'berth/python' && { environment: installerVariables(server.python) }),
       // It answers 200 only while a thread has the model. What the pool has ready is ONNX Runtime.
       ...(name === 'berth/onnx' && {
         goodPingCountMin: 1,
@@ -90,6 +106,39 @@ export function builtInImages(
       }),
     }
   }
+}
+
+function modelServerArguments(
+  name: string,
+  launch: Launch,
+  server: ModelServerProgram,
+): readonly string[] {
+  const { modelDirectory, optimisedDirectory, socketPath, workerCount } = launch
+  return [
+    `--image=${name}`,
+    `--model-directory=${modelDirectory}`,
+    `--socket=${socketPath}`,
+    `--workers=${workerCount}`,
+    `--idle-exit-seconds=${server.idleExitSeconds}`,
+    `--batching=${server.batching}`,
+    ...(optimisedDirectory === undefined ? [] : [`--optimised-directory=${optimisedDirectory}`]),
+  ]
+}
+
+function pythonArguments(python: PythonPlace, packages: readonly string[]): readonly string[] {
+  const { executable, environmentsDirectory } = python
+  return [
+    `--environments-directory=${environmentsDirectory}`,
+    ...(executable === undefined ? [] : [`--python=${executable}`]),
+    ...packages.map((requirement) => `--python-package=${requirement}`),
+  ]
+}
+
+// Under names of their own: they are for the installer that the model server starts, not for user code.
+function installerVariables({ installerEnvironment }: PythonPlace): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(installerEnvironment).map(([name, value]) => [`BERTH_INSTALLER_${name}`, value]),
+  )
 }
 
 /** A model server that waits to become an instance of `berth/onnx`. */

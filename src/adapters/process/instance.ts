@@ -170,6 +170,7 @@ export class Instance {
         this.#update({ contentHash: prepared.contentHash })
         this.#world.onModelData(this.#record, prepared)
       },
+      onCode: ({ contentHash }) => this.#update({ codeHash: contentHash }),
       onOptimised: (outcome) => this.#world.onOptimised(this.#record, outcome),
       onLaunch: () => {
         this.#enter('starting', undefined)

@@ -24,6 +24,8 @@ export interface InstanceRecord {
   readonly framesHeader?: string | undefined
   /** Of the model data it reads; absent without model data. */
   readonly contentHash?: string
+  /** Of user code that came beside it. */
+  readonly codeHash?: string
 }
 
 /** What should run of one fleet, as last told. */

@@ -122,7 +122,7 @@ export class ProcessRuntime implements FleetRuntime {
 
   /** Model data that instances read, adopted ones included: it must stay where it is. */
   contentHashesInUse(): ReadonlySet<string> {
-    const hashes = this.#instances().map(({ record }) => record.contentHash)
+    const hashes = this.#instances().flatMap(({ record }) => [record.contentHash, record.codeHash])
     return new Set(hashes.filter((hash) => hash !== undefined))
   }
 

@@ -2,8 +2,15 @@ import type { SQLInputValue } from 'node:sqlite'
 import type { ListCursor, ListQuery, Page } from '../../ports/store.ts'
 import type { Database, Row } from './database.ts'
 
+const COLUMNS = {
+  models: 'name, arn, created_at_ms',
+  endpoint_configs: 'name, arn, created_at_ms',
+  endpoints: 'name, arn, created_at_ms, modified_at_ms, status',
+  compilation_jobs: 'name, arn, created_at_ms, modified_at_ms, status, document',
+} as const
+
 /** Tables whose rows lists show. */
-type ListedTable = 'models' | 'endpoint_configs' | 'endpoints'
+type ListedTable = keyof typeof COLUMNS
 
 const SORT_COLUMN = {
   Name: 'name_key',
@@ -28,12 +35,8 @@ export function listPage<T>(
     column === 'name_key'
       ? `name_key ${direction}`
       : `${column} ${direction}, name_key ${direction}`
-  const columns =
-    table === 'endpoints'
-      ? 'name, arn, created_at_ms, modified_at_ms, status'
-      : 'name, arn, created_at_ms'
   const rows = db.all(
-    `SELECT ${columns} FROM ${table} ${where.sql} ORDER BY ${order} LIMIT ?`,
+    `SELECT ${COLUMNS[table]} FROM ${table} ${where.sql} ORDER BY ${order} LIMIT ?`,
     ...where.values,
     query.limit + 1,
   )

@@ -1,9 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { BerthError } from '../../domain/errors.ts'
 import { SPINE } from './migrations/0001-spine.ts'
+import { COMPILATION_JOBS } from './migrations/0002-compilation-jobs.ts'
 
 /** Forward only; the schema version of a database is how many of these it has seen. */
-const MIGRATIONS: readonly string[] = [SPINE]
+const MIGRATIONS: readonly string[] = [SPINE, COMPILATION_JOBS]
 
 /**
  * Brings a database to this program's schema, one transaction for each step.

@@ -1,9 +1,11 @@
+import type { CompilationJob } from '../../domain/compilation-job.ts'
 import type { EndpointConfig } from '../../domain/endpoint-config.ts'
 import type { Endpoint } from '../../domain/endpoint.ts'
 import { isBerthError } from '../../domain/errors.ts'
 import type { EndpointEvent } from '../../domain/event.ts'
 import type { Model } from '../../domain/model.ts'
 import type { ListQuery, Store, Tags } from '../../ports/store.ts'
+import * as jobs from './compilation-jobs.ts'
 import { Database } from './database.ts'
 import * as configs from './endpoint-configs.ts'
 import * as endpoints from './endpoints.ts'
@@ -37,6 +39,7 @@ class SqliteStore implements Store {
   readonly #db: Database
   readonly #eventBounds: EventBounds
   readonly #listeners = new Set<(endpointName: string) => void>()
+  readonly #jobListeners = new Set<() => void>()
   #insertsSinceTrim = INSERTS_BETWEEN_TRIMS
 
   constructor({ path, eventBounds = EVENT_BOUNDS }: SqliteStoreOptions) {
@@ -100,6 +103,30 @@ class SqliteStore implements Store {
     return this.#announce(name, endpoints.removeEndpoint(this.#db, name, revision))
   }
 
+  async insertCompilationJob(job: CompilationJob, tags: Tags) {
+    return this.#announceJob(jobs.insertCompilationJob(this.#db, job, tags))
+  }
+
+  async findCompilationJob(name: string) {
+    return jobs.findCompilationJob(this.#db, name)
+  }
+
+  async listCompilationJobs(query: ListQuery) {
+    return jobs.listCompilationJobs(this.#db, query)
+  }
+
+  async listActiveCompilationJobs() {
+    return jobs.listActiveCompilationJobs(this.#db)
+  }
+
+  async saveCompilationJob(job: CompilationJob) {
+    return this.#announceJob(jobs.saveCompilationJob(this.#db, job))
+  }
+
+  async removeCompilationJob(name: string, revision: number) {
+    return this.#announceJob(jobs.removeCompilationJob(this.#db, name, revision))
+  }
+
   async findTags(arn: string) {
     return findTags(this.#db, arn)
   }
@@ -132,8 +159,16 @@ class SqliteStore implements Store {
     }
   }
 
+  onCompilationJobChange(listener: () => void) {
+    this.#jobListeners.add(listener)
+    return () => {
+      this.#jobListeners.delete(listener)
+    }
+  }
+
   async close() {
     this.#listeners.clear()
+    this.#jobListeners.clear()
     this.#db.close()
   }
 
@@ -142,6 +177,15 @@ class SqliteStore implements Store {
     if (isChanged) {
       queueMicrotask(() => {
         for (const listener of this.#listeners) listener(name)
+      })
+    }
+    return isChanged
+  }
+
+  #announceJob(isChanged: boolean): boolean {
+    if (isChanged) {
+      queueMicrotask(() => {
+        for (const listener of this.#jobListeners) listener()
       })
     }
     return isChanged

@@ -54,7 +54,7 @@ export async function readArtifact(path: string): Promise<Artifact> {
     return { kind: 'files', path, files: [model, ...(await readExternalFiles(path))] }
   }
   throw new CliFailure('usage', `${basename(path)} is no model that Berth knows how to pack.`, {
-    cure: 'Give an .onnx file, a folder with model.onnx, or a .tar.gz of one.',
+    cure: 'Give an .onnx file, a folder with model.onnx or code/inference.py, or a .tar.gz of one.',
   })
 }
 

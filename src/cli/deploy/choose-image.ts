@@ -4,19 +4,27 @@ import { ONNX_MODEL_NAME } from './artifact.ts'
 /** Images that are built into this version, and what each needs. */
 export const BUILT_IN_IMAGES = {
   'berth/onnx': `an ONNX model: ${ONNX_MODEL_NAME} at the top, or the only .onnx file`,
+  'berth/python':
+    'code/inference.py, or a model file that it knows: model.joblib, model.pkl, xgboost-model, model.ubj, model.pt',
   'berth/echo': 'no model: it answers what it is sent, for contract tests',
 } as const
 
 const NAMES_SHOWN_MAX = 8
 
+// What berth/python serves without code; `worker/berth_worker/models.py` loads them, and a few that other programs use too.
+const PYTHON_MODEL =
+  /^(model\.(joblib|pkl|ubj|xgb|pt|pth)|xgboost-model|lightgbm-model|[^/]+\.joblib)$/
+
 /**
- * The image that serves files of these names.
+ * The image that serves files of these names. User code decides over a model file beside it.
  *
  * @throws CliFailure `usage`: none does; says what was found and what each image needs.
  */
 export function chooseImage(names: readonly string[]): keyof typeof BUILT_IN_IMAGES {
+  if (names.includes('code/inference.py') || names.includes('inference.py')) return 'berth/python'
   const onnxCount = names.filter((name) => name.toLowerCase().endsWith('.onnx')).length
   if (names.includes(ONNX_MODEL_NAME) || onnxCount === 1) return 'berth/onnx'
+  if (names.some((name) => PYTHON_MODEL.test(name))) return 'berth/python'
   const shown = names.slice(0, NAMES_SHOWN_MAX).join(', ')
   const more = names.length > NAMES_SHOWN_MAX ? ` and ${names.length - NAMES_SHOWN_MAX} more` : ''
   const images = Object.entries(BUILT_IN_IMAGES).map(([image, needs]) => `  ${image}  ${needs}`)

@@ -5,6 +5,8 @@ import { isNotFound } from '../failure.ts'
 import type { Progress } from '../terminal/progress.ts'
 
 const POLL_MS = 200
+// What an instance is doing is asked for less often.
+const POLLS_PER_STEP = 5
 
 const SETTLED = new Set(['InService', 'Failed', 'OutOfService', 'UpdateRollbackFailed'])
 
@@ -21,17 +23,25 @@ export async function findEndpoint(
   }
 }
 
-/** Waits until nothing about the endpoint is in progress any more; `undefined` when it is gone. */
+/**
+ * Waits until nothing about the endpoint is in progress any more; `undefined` when it is gone.
+ *
+ * @param findStep what its instance is doing, if that is worth telling.
+ */
 export async function waitUntilSettled(
   client: SageMakerClient,
   name: string,
   progress: Progress,
+  findStep: () => Promise<string | undefined> = () => Promise.resolve(undefined),
 ): Promise<DescribeEndpointOutput | undefined> {
-  for (;;) {
+  let step: string | undefined
+  for (let pollCount = 1; ; pollCount += 1) {
     const endpoint = await findEndpoint(client, name)
     const status = endpoint?.EndpointStatus
     if (status === undefined || SETTLED.has(status)) return endpoint
-    progress.update(`${name} is ${status}${describeCounts(endpoint)}`)
+    if (pollCount % POLLS_PER_STEP === 0) step = await findStep()
+    const doing = step === undefined ? describeCounts(endpoint) : `: ${step}`
+    progress.update(`${name} is ${status}${doing}`)
     await sleep(POLL_MS)
   }
 }

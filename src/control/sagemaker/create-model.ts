@@ -1,4 +1,5 @@
 import { encodeArn } from '../../domain/arn.ts'
+import { standInFor } from '../../domain/framework-image.ts'
 import type { Container } from '../../domain/model.ts'
 import { storeShape } from '../../wire/sagemaker-operations.ts'
 import { containersOf } from './containers.ts'
@@ -37,6 +38,10 @@ async function refuseUnusable(
   { image, modelData }: Container,
   { isImageOffered, offeredImages, findModelDataProblem }: OperationContext,
 ): Promise<void> {
+  const standIn = standInFor(image)
+  if (standIn.kind === 'refused') {
+    throw invalid(`Requested image ${image} is not offered by this installation. ${standIn.reason}`)
+  }
   if (!isImageOffered(image)) {
     throw invalid(
       `Requested image ${image} not found. Images of this installation: ${offeredImages.join(', ')}.`,

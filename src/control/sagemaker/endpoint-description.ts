@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../domain/endpoint.ts'
+import { standInFor } from '../../domain/framework-image.ts'
 import type { FleetVariant } from '../../domain/fleet.ts'
 import { encodeInstanceType, restoreShape } from '../../wire/sagemaker-operations.ts'
 import type { OperationShapes } from '../../wire/sagemaker-operations.ts'
@@ -64,11 +65,19 @@ function summaryOf(variant: FleetVariant): VariantSummary {
   return {
     VariantName: variant.variantName,
     // Built-in images are part of the program and have no digest of their own.
-    DeployedImages: [...images].map((image) => ({ SpecifiedImage: image, ResolvedImage: image })),
+    DeployedImages: [...images].map((image) => ({
+      SpecifiedImage: image,
+      ResolvedImage: resolved(image),
+    })),
     CurrentWeight: variant.currentWeight,
     DesiredWeight: variant.desiredWeight,
     CurrentInstanceCount: variant.currentInstanceCount,
     DesiredInstanceCount: variant.desiredInstanceCount,
     RoutingConfig: { RoutingStrategy: variant.routingStrategy },
   }
+}
+
+function resolved(image: string): string {
+  const standIn = standInFor(image)
+  return standIn.kind === 'built-in' ? standIn.image : image
 }

@@ -7,6 +7,7 @@ type ModelDataInput = NonNullable<NonNullable<ContainerInput['ModelDataSource']>
 type ConfigInput = OperationShapes['CreateEndpointConfig']['input']
 type VariantInput = ConfigInput['ProductionVariants'][number]
 type DeploymentInput = NonNullable<OperationShapes['UpdateEndpoint']['input']['DeploymentConfig']>
+type CompilationInput = OperationShapes['CreateCompilationJob']['input']
 type CapacityInput =
   OperationShapes['UpdateEndpointWeightsAndCapacities']['input']['DesiredWeightsAndCapacities'][number]
 
@@ -150,6 +151,11 @@ export const DEPLOYMENT_ROWS: readonly Row<DeploymentInput>[] = [
 /** An entry of UpdateEndpointWeightsAndCapacities. */
 export const CAPACITY_ROWS: readonly Row<CapacityInput>[] = [
   { member: 'ServerlessUpdateConfig', feature: 'serverless inference' },
+]
+
+/** CreateCompilationJob. */
+export const COMPILATION_ROWS: readonly Row<CompilationInput>[] = [
+  { member: 'VpcConfig', feature: 'security groups and subnets' },
 ]
 
 /**

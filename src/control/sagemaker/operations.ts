@@ -3,41 +3,51 @@ import { findOperation } from '../../wire/operations.ts'
 import { encodeOperationOutput, parseOperationInput } from '../../wire/sagemaker-operations.ts'
 import type { OperationName } from '../../wire/sagemaker-operations.ts'
 import { addTags } from './add-tags.ts'
+import { createCompilationJob } from './create-compilation-job.ts'
 import { createEndpointConfig } from './create-endpoint-config.ts'
 import { createEndpoint } from './create-endpoint.ts'
 import { createModel } from './create-model.ts'
+import { deleteCompilationJob } from './delete-compilation-job.ts'
 import { deleteEndpointConfig } from './delete-endpoint-config.ts'
 import { deleteEndpoint } from './delete-endpoint.ts'
 import { deleteModel } from './delete-model.ts'
 import { deleteTags } from './delete-tags.ts'
+import { describeCompilationJob } from './describe-compilation-job.ts'
 import { describeEndpointConfig } from './describe-endpoint-config.ts'
 import { describeEndpoint } from './describe-endpoint.ts'
 import { describeModel } from './describe-model.ts'
+import { listCompilationJobs } from './list-compilation-jobs.ts'
 import { listEndpointConfigs } from './list-endpoint-configs.ts'
 import { listEndpoints } from './list-endpoints.ts'
 import { listModels } from './list-models.ts'
 import { listTags } from './list-tags.ts'
 import type { Operation, OperationContext } from './operation.ts'
+import { stopCompilationJob } from './stop-compilation-job.ts'
 import { updateEndpointWeightsAndCapacities } from './update-endpoint-weights-and-capacities.ts'
 import { updateEndpoint } from './update-endpoint.ts'
 
 /** Every SageMaker operation that Berth offers. */
 export const OPERATIONS: { readonly [Name in OperationName]: Operation<Name> } = {
   AddTags: addTags,
+  CreateCompilationJob: createCompilationJob,
   CreateEndpoint: createEndpoint,
   CreateEndpointConfig: createEndpointConfig,
   CreateModel: createModel,
+  DeleteCompilationJob: deleteCompilationJob,
   DeleteEndpoint: deleteEndpoint,
   DeleteEndpointConfig: deleteEndpointConfig,
   DeleteModel: deleteModel,
   DeleteTags: deleteTags,
+  DescribeCompilationJob: describeCompilationJob,
   DescribeEndpoint: describeEndpoint,
   DescribeEndpointConfig: describeEndpointConfig,
   DescribeModel: describeModel,
+  ListCompilationJobs: listCompilationJobs,
   ListEndpointConfigs: listEndpointConfigs,
   ListEndpoints: listEndpoints,
   ListModels: listModels,
   ListTags: listTags,
+  StopCompilationJob: stopCompilationJob,
   UpdateEndpoint: updateEndpoint,
   UpdateEndpointWeightsAndCapacities: updateEndpointWeightsAndCapacities,
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { CompilationStatus } from '../../domain/compilation-job.ts'
 import type { EndpointStatus } from '../../domain/endpoint.ts'
 import type { BerthError } from '../../domain/errors.ts'
 import type { ListCursor, ListQuery } from '../../ports/store.ts'
@@ -7,7 +8,7 @@ import { invalid } from './refusals.ts'
 // Source: SageMaker API reference, `MaxResults` of the list operations.
 const MAX_RESULTS_DEFAULT = 10
 
-/** Members that list operations have in common, and those that only ListEndpoints has. */
+/** Members that list operations have in common, and those that only some of them have. */
 interface ListInput {
   readonly SortBy?: 'Name' | 'CreationTime' | 'Status' | undefined
   readonly SortOrder?: 'Ascending' | 'Descending' | undefined
@@ -18,7 +19,7 @@ interface ListInput {
   readonly CreationTimeAfter?: Date | undefined
   readonly LastModifiedTimeBefore?: Date | undefined
   readonly LastModifiedTimeAfter?: Date | undefined
-  readonly StatusEquals?: EndpointStatus | undefined
+  readonly StatusEquals?: EndpointStatus | CompilationStatus | undefined
 }
 
 /** A list request: what to ask of the store, and how to say where the next page begins. */

@@ -6,6 +6,7 @@ const NOUNS: Record<SageMakerResource, string> = {
   model: 'model',
   'endpoint-config': 'endpoint configuration',
   endpoint: 'endpoint',
+  'compilation-job': 'compilation job',
 }
 
 /** SDK waiters rely on this being a ValidationException. */
@@ -21,6 +22,19 @@ export function alreadyExists(
 ): BerthError {
   const arn = encodeArn(at, resource, name)
   return invalid(`Cannot create already existing ${NOUNS[resource]} "${arn}".`)
+}
+
+/** Jobs have an error of their own for a name that nobody has. */
+export function noSuchJob(at: Installation, resource: SageMakerResource, name: string): BerthError {
+  const arn = encodeArn(at, resource, name)
+  return new BerthError('ResourceNotFound', `Could not find ${NOUNS[resource]} "${arn}".`)
+}
+
+/** Jobs have an error of their own for a name that is taken. */
+export function inUse(at: Installation, resource: SageMakerResource, name: string): BerthError {
+  const arn = encodeArn(at, resource, name)
+  const message = `Cannot create already existing ${NOUNS[resource]} "${arn}".`
+  return new BerthError('ResourceInUse', message)
 }
 
 /** The word is *update* for DeleteEndpoint too. */

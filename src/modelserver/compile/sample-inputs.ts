@@ -8,6 +8,8 @@ export interface SampleShape {
   readonly rowCount: number
   /** Every other open dimension. */
   readonly openDim: number
+  /** Dimensions of some inputs, in which a negative one is open; the others have the model's own. */
+  readonly dimsByName?: ReadonlyMap<string, readonly number[]>
 }
 
 // Past this an input is a mistake: open dimensions multiply.
@@ -21,7 +23,7 @@ export function sampleInputs(
 ): readonly NamedTensor[] | undefined {
   const samples: NamedTensor[] = []
   for (const { name, type, dims: declared } of inputs) {
-    const dims = chooseDims(declared, shape)
+    const dims = chooseDims(shape.dimsByName?.get(name) ?? declared, shape)
     if (countElements(dims) > ELEMENTS_MAX) return undefined
     samples.push({ name, type, dims, elements: sampleElements(type, countElements(dims), random) })
   }
@@ -30,7 +32,7 @@ export function sampleInputs(
 
 function chooseDims(declared: Port['dims'], { rowCount, openDim }: SampleShape): readonly number[] {
   return declared.map((dim, index) => {
-    if (typeof dim === 'number') return dim
+    if (typeof dim === 'number' && dim >= 0) return dim
     return index === 0 ? rowCount : openDim
   })
 }

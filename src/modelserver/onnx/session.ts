@@ -22,6 +22,8 @@ export interface SessionChoices {
    * file holds them rearranged as well, a private copy; batches then run up to twice as fast. True by default.
    */
   readonly isPrepacked?: boolean
+  /** How far the graph is optimised. @defaultValue `all`, whose result fits this kind of processor only */
+  readonly level?: 'basic' | 'extended' | 'all'
   /** Writes the optimised model here, its larger tensors, plain and rearranged, to a file beside it. */
   readonly saveTo?: SavedModel
 }
@@ -40,6 +42,7 @@ const NO_SPINNING = { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinn
 
 function sessionOptions({
   isPrepacked = true,
+  level = 'all',
   saveTo,
 }: SessionChoices): ort.InferenceSession.SessionOptions {
   // Source: onnxruntime_session_options_config_keys.h of 1.30.
@@ -52,7 +55,7 @@ function sessionOptions({
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
+    graphOptimizationLevel: level,
     // Only what is fatal: the causes of a failure come back as errors, and we say them in our words.
     logSeverityLevel: 4,
     ...(saveTo && { optimizedModelFilePath: saveTo.path }),

@@ -25,8 +25,10 @@ export type Expectation =
 export interface CaseWorld {
   /** Prefix of every name the case makes; differs by client, so each client makes its own. */
   readonly prefix: string
-  /** URL of a digits-like model archive in the S3 face. */
+  /** URL of a model archive in the S3 face, without a model. */
   readonly modelDataUrl: string
+  /** URL of an archive with an ONNX model. */
+  readonly onnxUrl: string
   /** An endpoint in service with two variants of berth/echo: `blue` (weight 1) and `green` (weight 0). */
   readonly liveEndpoint: string
 }
@@ -66,7 +68,10 @@ export function assertOutcome(outcome: Outcome, expect: Expectation): void {
 }
 
 /** ARN as this installation makes it. */
-export function arn(resource: 'model' | 'endpoint-config' | 'endpoint', name: string): string {
+export function arn(
+  resource: 'model' | 'endpoint-config' | 'endpoint' | 'compilation-job',
+  name: string,
+): string {
   return `arn:aws:sagemaker:us-east-1:000000000000:${resource}/${name.toLowerCase()}`
 }
 

@@ -1,0 +1,20 @@
+import type { ExecutionTimes, InferenceRequest, InferenceResponse } from './backend.ts'
+import { ServingError } from './serving-error.ts'
+
+/** A request in front of its model's scheduler, already checked against the config. */
+export interface Enqueued extends Omit<InferenceRequest, 'respond' | 'fail'> {
+  readonly priority: number
+  /** 0: no wish. */
+  readonly timeoutMs: number
+  readonly requestStartNs: number
+  /** Told after the answer, when it was run. */
+  readonly onExecuted?: ((times: ExecutionTimes) => void) | undefined
+  respond(response: InferenceResponse, isFinal: boolean): void
+  fail(error: ServingError): void
+}
+
+/** Names the request in front of what went wrong with it, as Triton does. */
+export function withRequestId(id: string, { code, message, reason }: ServingError): ServingError {
+  const shown = id === '' ? '<id_unknown>' : id
+  return new ServingError(code, `[request id: ${shown}] ${message}`, reason)
+}

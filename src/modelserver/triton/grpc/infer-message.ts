@@ -1,0 +1,155 @@
+import { isDatatype } from '../../../wire/oip/tensor.ts'
+import type { Tensor } from '../../../wire/oip/tensor.ts'
+import type { InferenceResponse, Parameters, ParameterValue } from '../backend.ts'
+import { isRecord } from '../http/json-body.ts'
+import { read } from '../json-reader.ts'
+import { parseVersion } from '../parse-version.ts'
+import { sortParameters } from '../request-parameters.ts'
+import type { RequestOptions } from '../request-parameters.ts'
+import { ServingError } from '../serving-error.ts'
+import { encodeContents } from './typed-contents.ts'
+
+type Message = Readonly<Record<string, unknown>>
+
+/** A ModelInferRequest, read. */
+export interface InferMessage extends RequestOptions {
+  readonly modelName: string
+  readonly version: number | undefined
+  readonly id: string
+  readonly inputs: readonly Tensor[]
+  readonly outputNames: readonly string[]
+  /** How many classes are wanted instead of the tensor, by output. */
+  readonly classCounts: ReadonlyMap<string, number>
+}
+
+/**
+ * Reads a ModelInferRequest.
+ *
+ * @throws ServingError INVALID_ARG.
+ */
+export function readInferRequest(message: Message): InferMessage {
+  const modelName = read.text(message['model_name'])
+  const outputs = read.objects(message['outputs'])
+  const outputNames = outputs.map(({ name }) => read.text(name))
+  const duplicate = outputNames.find((name, index) => outputNames.indexOf(name) !== index)
+  if (duplicate !== undefined) throw refusal(`output '${duplicate}' already exists in request`)
+  const classCounts = new Map<string, number>()
+  for (const output of outputs) {
+    const count = readParameters(output['parameters'])['classification']
+    if (count !== undefined) classCounts.set(read.text(output['name']), Number(count))
+  }
+  return {
+    modelName,
+    version: parseVersion(read.text(message['model_version'])),
+    id: read.text(message['id']),
+    inputs: readInputs(modelName, message),
+    outputNames,
+    classCounts,
+    ...sortParameters(readParameters(message['parameters'])),
+  }
+}
+
+function readInputs(modelName: string, message: Message): readonly Tensor[] {
+  const raw = Array.isArray(message['raw_input_contents']) ? message['raw_input_contents'] : []
+  return read.objects(message['inputs']).map((input, index): Tensor => {
+    const name = read.text(input['name'])
+    const datatype = read.text(input['datatype'])
+    const shape = read.numbers(input['shape'])
+    if (readParameters(input['parameters'])['shared_memory_region'] !== undefined) {
+      throw new ServingError('UNSUPPORTED', SHARED_MEMORY_REFUSAL)
+    }
+    if (!isDatatype(datatype)) {
+      throw refusal(`invalid datatype '${datatype}' for input tensor '${name}'`)
+    }
+    const contents = input['contents']
+    if (raw.length === 0) {
+      const data = encodeContents(datatype, contents)
+      if (data !== undefined) return { name, datatype, shape, data }
+      if (isRecord(contents)) {
+        throw refusal(
+          `unexpected explicit tensor data for input tensor '${name}' for model '${modelName}' of type '${datatype}'`,
+        )
+      }
+      throw missingData(name, modelName)
+    }
+    if (isRecord(contents)) {
+      throw refusal(
+        `contents field must not be specified when using raw_input_contents for '${name}' for model '${modelName}'`,
+      )
+    }
+    const data: unknown = raw[index]
+    if (!(data instanceof Uint8Array)) throw missingData(name, modelName)
+    return { name, datatype, shape, data }
+  })
+}
+
+/** What a client hears that wants to share memory. */
+export const SHARED_MEMORY_REFUSAL =
+  "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable."
+
+function missingData(name: string, modelName: string): ServingError {
+  return refusal(
+    `unable to find data for input tensor '${name}' for model '${modelName}' in request.`,
+  )
+}
+
+/** Reads a map of parameters, each the one of several fields that is set. */
+export function readParameters(map: unknown): Parameters {
+  const parameters: Record<string, ParameterValue> = {}
+  for (const [name, value] of Object.entries(read.object(map))) {
+    const choice = read.object(value)
+    const chosen: unknown = choice[read.text(choice['parameter_choice'])]
+    const isLong = ['int64_param', 'uint64_param'].includes(read.text(choice['parameter_choice']))
+    if (isLong) parameters[name] = shorten(BigInt(String(chosen)))
+    else if (
+      typeof chosen === 'string' ||
+      typeof chosen === 'boolean' ||
+      typeof chosen === 'number'
+    ) {
+      parameters[name] = chosen
+    }
+  }
+  return parameters
+}
+
+function shorten(value: bigint): number | bigint {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value
+}
+
+/** A ModelInferResponse. The bytes of every output are apart, in the order of the outputs. */
+export function toInferResponse(
+  { modelName, id }: InferMessage,
+  version: number,
+  response: InferenceResponse,
+): Message {
+  return {
+    model_name: modelName,
+    model_version: String(version),
+    id,
+    parameters: toParameters(response.parameters ?? {}),
+    outputs: response.outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
+    raw_output_contents: response.outputs.map(({ data }) => data),
+  }
+}
+
+/** Parameters as the protocol's messages have them. */
+export function toParameters(parameters: Parameters): Message {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => [name, { [fieldOf(value)]: toWire(value) }]),
+  )
+}
+
+function toWire(value: ParameterValue): string | number | boolean {
+  return typeof value === 'bigint' ? value.toString() : value
+}
+
+function fieldOf(value: ParameterValue): string {
+  if (typeof value === 'boolean') return 'bool_param'
+  if (typeof value === 'string') return 'string_param'
+  return typeof value === 'bigint' || Number.isInteger(value) ? 'int64_param' : 'double_param'
+}
+
+function refusal(message: string): ServingError {
+  return new ServingError('INVALID_ARG', message)
+}

@@ -1,0 +1,43 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { OipError } from '../../../wire/oip/errors.ts'
+import { encodeOipError } from '../../../wire/oip/errors.ts'
+
+/** One HTTP request, its path taken apart. */
+export interface HttpCall {
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  /** Parts of the path by the names of the route's groups, decoded. */
+  readonly parts: Readonly<Record<string, string>>
+  /** The body, decompressed. */
+  readonly body: Uint8Array
+  /** Aborts when the client is gone. */
+  readonly signal: AbortSignal
+}
+
+/** An answer. */
+export interface HttpReply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array | string | readonly Uint8Array[]
+  /** Only answers with tensors are compressed. */
+  readonly canCompress?: boolean
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+/** A JSON answer. */
+export function jsonReply(value: unknown, status = 200): HttpReply {
+  return { status, headers: JSON_TYPE, body: JSON.stringify(value) }
+}
+
+/** An answer that says all by its status. */
+export function emptyReply(status = 200): HttpReply {
+  return { status, headers: {}, body: '' }
+}
+
+/** A failure in the one form that failures have. */
+export function errorReply(error: OipError): HttpReply {
+  const { status, body } = encodeOipError(error)
+  return { status, headers: JSON_TYPE, body }
+}

@@ -1,0 +1,69 @@
+/**
+ * The model server: serves Triton model repositories over the Open Inference Protocol.
+ *
+ * A process of its own, started by `berth model-server` with the flags of `tritonserver`.
+ */
+import { createLog } from '../log.ts'
+import { StartFailure } from '../start-failure.ts'
+import { FrontEnds } from './front-ends.ts'
+import { InferenceServer } from './inference-server.ts'
+import { LogSettings } from './log-settings.ts'
+import { ModelRepository } from './model-repository.ts'
+import { OnnxBackend } from './onnx/onnx-backend.ts'
+import { parseTritonOptions } from './options.ts'
+import type { TritonOptions } from './options.ts'
+import { createConfigReader } from './read-config.ts'
+import { loadAtStart, pollForever } from './start-models.ts'
+
+// Source: tritonserver ends with 1 whenever it cannot start.
+const CANNOT_START = 1
+
+// Whoever reads the output may be killed before us; that must not end a server that serves.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined)
+try {
+  await serve(parseTritonOptions(process.argv.slice(2)))
+} catch (error) {
+  const stack = error instanceof Error ? error.stack : undefined
+  const words = error instanceof StartFailure ? error.message : (stack ?? String(error))
+  process.stderr.write(`${words}\n`)
+  process.exit(CANNOT_START)
+}
+
+async function serve(options: TritonOptions): Promise<void> {
+  const logSettings = new LogSettings(options.logsInfo)
+  const log = logSettings.filter(createLog((line) => process.stdout.write(line), Date.now))
+  const repository = new ModelRepository({
+    repositories: options.repositories,
+    backends: { onnxruntime: new OnnxBackend() },
+    readConfig: createConfigReader(options),
+    log,
+  })
+  const server = new InferenceServer({ ...options, repository })
+  const fronts = new FrontEnds({ server, options, logSettings, log })
+  const stopping = new AbortController()
+  const stop = (): void => {
+    if (stopping.signal.aborted) return
+    stopping.abort()
+    void end()
+  }
+  const end = async (): Promise<void> => {
+    log('info', 'model server draining')
+    setTimeout(() => {
+      process.stderr.write('Exit timeout expired. Exiting immediately.\n')
+      process.exit(CANNOT_START)
+    }, options.exitTimeoutMs).unref()
+    server.becomeExiting()
+    await repository.close()
+    await fronts.close()
+    process.exit(0)
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  await fronts.listen()
+  await loadAtStart(repository, options, log)
+  server.becomeReady()
+  log('info', 'model server ready', { pid: process.pid })
+  if (options.controlMode === 'poll') {
+    void pollForever(repository, options.pollMs, log, stopping.signal)
+  }
+}
