@@ -101,6 +101,8 @@ test('an instance is made of the process that waits; its log is the instance’s
   const { runtime, paths } = world.harness
   const pooled = await untilPooled(runtime)
   assert.ok((pooled.memoryBytes ?? 0) > 10_000_000)
+  // It has answered already, in a folder that is gone.
+  assert.deepEqual(await readdir(join(paths.instances, pooled.instanceId)), [])
   const spec = onnxFleet({ SAGEMAKER_REGION: 'us-east-1' })
   await runtime.applyFleet(spec, 1)
   const instance = await untilReady(runtime)
