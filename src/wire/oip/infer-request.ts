@@ -147,8 +147,9 @@ function parseInput(input: JsonValue, blobs: Blobs, { model, jsonBytesMax }: Inp
       "'--allow-client-shm=true' to enable."
     throw new OipError('UNSUPPORTED', message)
   }
+  const size = sourceSize(input)
   if (!blobs.hasHeader) throw invalid(NO_HEADER)
-  const data = blobs.take(sourceSize(input))
+  const data = blobs.take(size)
   if (typeof data === 'bigint') {
     throw invalid(
       `unexpected size for input '${name}', expecting ${data} additional bytes for model '${model.name}'`,

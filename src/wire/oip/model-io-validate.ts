@@ -43,8 +43,8 @@ function validatePort(config: ModelConfig, port: Port, { kind, fail }: PortRepor
     }
   }
   if (port.reshape !== undefined) validateReshape(config, port.dims, { subject, port, fail })
-  if (port.is_shape_tensor) fail(`${subject} ${SHAPE_TENSOR}`)
-  if (port.is_non_linear_format_io) fail(`${subject} ${NON_LINEAR}`)
+  if (port.is_shape_tensor) fail(SHAPE_TENSOR)
+  if (port.is_non_linear_format_io) fail(NON_LINEAR)
 }
 
 const SHAPE_TENSOR = 'shape tensors are only supported for TensorRT platform'
@@ -132,6 +132,6 @@ function findGroupError(kind: string, gpus: readonly number[]): string | undefin
       : `specifies invalid or unsupported gpu id ${gpu}. GPUs with at least the minimum required CUDA compute ` +
           'compatibility of 6.000000 are: '
   }
-  if (kind !== 'KIND_CPU' && kind !== 'KIND_MODEL') return `has unexpected kind ${kind}`
+  if (kind !== 'KIND_CPU' && kind !== 'KIND_MODEL') return 'has unexpected kind KIND_AUTO'
   return gpus.length > 0 ? `has kind ${kind} but specifies one or more GPUs` : undefined
 }
