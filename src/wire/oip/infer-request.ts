@@ -60,18 +60,17 @@ export function parseInferRequest(body: Uint8Array, options: InferRequestOptions
   if (jsonSize === 0) return { ...RAW_REQUEST, inputs: [deduceRawInput(body, model, jsonBytesMax)] }
   if (jsonSize > jsonBytesMax) throw tooLarge('request JSON', jsonSize, jsonBytesMax)
   const json = parseJson(body.subarray(0, jsonSize), 'data')
-  const id = findMember(json, 'id')
+  const id = parseId(findMember(json, 'id'))
   const { parameters, isBinaryByDefault } = parseParameters(findMember(json, 'parameters'))
   const blobs = new Blobs(body, jsonSize, headerLength !== undefined)
   const inputs = itemsOf(getMember(json, 'inputs'), 'inputs').map((input) =>
     parseInput(input, blobs, { model, jsonBytesMax }),
   )
   if (blobs.isLeft()) throw invalid(`unexpected additional input data for model '${model.name}'`)
-  const outputs = findMember(json, 'outputs')
   return {
-    id: id === undefined ? '' : stringOf(id, 'id'),
+    id,
     inputs,
-    requestedOutputs: outputs === undefined ? [] : itemsOf(outputs, 'outputs').map(parseOutput),
+    requestedOutputs: parseOutputs(findMember(json, 'outputs'), id),
     isBinaryByDefault,
     parameters,
   }
@@ -231,6 +230,23 @@ function parseData(
   const data = tensorFromJson(value, { datatype, count: Number(shape.count) })
   if (data.length > jsonBytesMax) throw tooLarge(`JSON input '${name}'`, data.length, jsonBytesMax)
   return data
+}
+
+function parseId(value: JsonValue | undefined): string {
+  return value === undefined ? '' : stringOf(value, 'id')
+}
+
+function parseOutputs(value: JsonValue | undefined, id: string): readonly RequestedOutput[] {
+  if (value === undefined) return []
+  const byName = new Map<string, RequestedOutput>()
+  for (const output of itemsOf(value, 'outputs').map(parseOutput)) {
+    if (byName.has(output.name)) {
+      const request = `[request id: ${id || '<id_unknown>'}]`
+      throw invalid(`${request} output '${output.name}' already exists in request`)
+    }
+    byName.set(output.name, output)
+  }
+  return [...byName.values()]
 }
 
 function parseOutput(output: JsonValue): RequestedOutput {

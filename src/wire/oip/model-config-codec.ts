@@ -55,9 +55,13 @@ function findTextError(text: string): string | undefined {
 /** The parser does not say where a value of a wrong type is: it is in the line without which it is not refused so. */
 function findErrorLine(text: string, reason: string): number {
   const lines = text.split('\n')
-  let count = lines.length
-  while (count > 1 && findTextError(lines.slice(0, count - 1).join('\n')) === reason) count -= 1
-  return count
+  let [above, line] = [0, lines.length]
+  while (line - above > 1) {
+    const middle = Math.floor((above + line) / 2)
+    if (findTextError(lines.slice(0, middle).join('\n')) === reason) line = middle
+    else above = middle
+  }
+  return line
 }
 
 function messageOf(error: unknown): string {

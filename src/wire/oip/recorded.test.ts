@@ -45,6 +45,7 @@ const DIFFERENT: Readonly<Record<string, RegExp>> = {
   'shape of many elements, little data':
     /^JSON input 'INPUT0' has a byte_size \(8000000000000 bytes/,
   'binary of an unknown datatype': /^invalid datatype for input INPUT0$/,
+  'output twice': /^\[request id: <id_unknown>\] output 'OUTPUT0' already exists in request$/,
   'outputs: classification of BYTES': /^class result not available for output due to unsupported/,
 }
 
