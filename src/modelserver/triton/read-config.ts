@@ -6,14 +6,9 @@ import {
   parseModelConfigJson,
   parseModelConfigText,
 } from '../../wire/oip/model-config-codec.ts'
-import {
-  BACKEND_DEFAULTS,
-  normaliseInstances,
-  normaliseScheduling,
-} from '../../wire/oip/model-config-normalise.ts'
-import { validateModelConfig } from '../../wire/oip/model-config-validate.ts'
+import { BACKEND_DEFAULTS, normaliseScheduling } from '../../wire/oip/model-config-normalise.ts'
+import { finishModelConfig, prepareModelConfig } from '../../wire/oip/model-config-prepare.ts'
 import type { ModelConfig as ConfigMessage } from '../../wire/oip/model-config.ts'
-import { validateModelIo } from '../../wire/oip/model-io-validate.ts'
 import type { ConfigSource, GraphPorts } from './config-source.ts'
 import { ENSEMBLE } from './load-version.ts'
 import type { ModelConfig } from './model-config.ts'
@@ -34,21 +29,17 @@ type Model = Parameters<ReadConfig>[0]
 /** Creates what reads the configuration of a model. */
 export function createConfigReader(options: ConfigReaderOptions): ReadConfig {
   return async (model): Promise<ConfigSource> => {
-    const written = await readWritten(model, options)
     const { name } = model
-    if (written.name !== '' && written.name !== name) {
-      throw refusal(
-        `unexpected directory name '${name}' for model '${written.name}', directory name must equal model name`,
-      )
-    }
-    const config = fillModelConfig({ ...written, name, ...(await findBackend(model, written)) })
+    const written = await readWritten(model, options)
+    const detectedBackend = await detectBackend(model, written)
+    const config = prepareModelConfig(written, { directory: name, detectedBackend })
     refuseUnsupported(config)
     const backend = config.platform === ENSEMBLE ? ENSEMBLE : config.backend
-    const defaultFilename = BACKEND_DEFAULTS[backend]?.modelFilename ?? ''
     return {
       name,
       backend,
-      modelFilename: config.default_model_filename || defaultFilename,
+      modelFilename:
+        config.default_model_filename || (BACKEND_DEFAULTS[backend]?.modelFilename ?? ''),
       versionPolicy: toVersionPolicy(config.version_policy ?? {}),
       dependencies: (config.ensemble_scheduling?.step ?? []).map((step) => step.model_name),
       complete: (graph) => complete(config, graph, options),
@@ -77,36 +68,25 @@ async function readWritten(
   }
 }
 
-// Source: reference §3.1, the platforms and the files of the backends that could be here.
-const BACKEND_BY_PLATFORM: Readonly<Record<string, string>> = {
-  onnxruntime_onnx: 'onnxruntime',
-  tensorrt_plan: 'tensorrt',
-  tensorflow_savedmodel: 'tensorflow',
-  tensorflow_graphdef: 'tensorflow',
-  pytorch_libtorch: 'pytorch',
-}
+// Source: reference §3.1, in the order in which files are looked for.
 const BACKEND_BY_FILE = [
-  ['model.plan', 'tensorrt', 'tensorrt_plan'],
-  ['model.onnx', 'onnxruntime', 'onnxruntime_onnx'],
-  ['model.xml', 'openvino', ''],
-  ['model.pt', 'pytorch', 'pytorch_libtorch'],
-  ['model.py', 'python', ''],
+  ['model.plan', 'tensorrt'],
+  ['model.onnx', 'onnxruntime'],
+  ['model.xml', 'openvino'],
+  ['model.pt', 'pytorch'],
+  ['model.py', 'python'],
 ] as const
 
-async function findBackend(
+async function detectBackend(
   { name, modelDirectory, versions }: Model,
   { backend, platform, default_model_filename: filename }: ConfigMessage,
-): Promise<Pick<ConfigMessage, 'backend' | 'platform'>> {
-  if (platform === ENSEMBLE) return { backend, platform }
-  const named = backend || (BACKEND_BY_PLATFORM[platform] ?? '')
-  if (named === 'onnxruntime') return { backend: named, platform: 'onnxruntime_onnx' }
-  if (named !== '' || platform !== '') return { backend: named, platform }
+): Promise<string> {
   const [version] = versions
-  if (version === undefined) return { backend, platform }
-  const files = await readdir(join(modelDirectory, String(version))).catch((): string[] => [])
-  for (const [file, found, foundPlatform] of BACKEND_BY_FILE) {
-    const isThere = filename === '' ? files.includes(file) : filename.endsWith(file.slice(5))
-    if (isThere) return { backend: found, platform: foundPlatform }
+  if (backend !== '' || platform !== '' || version === undefined) return backend
+  const present = await readdir(join(modelDirectory, String(version))).catch((): string[] => [])
+  for (const [file, found] of BACKEND_BY_FILE) {
+    const extension = file.slice('model'.length)
+    if (filename === '' ? present.includes(file) : filename.endsWith(extension)) return found
   }
   throw refusal(
     `Invalid model name: Could not determine backend for model '${name}' with no backend in model configuration. ` +
@@ -121,12 +101,9 @@ function complete(
 ): ModelConfig {
   const filled =
     graph !== undefined && isAutoCompleting
-      ? fillModelConfig(autoComplete(config, graph, defaultMaxBatchSize))
+      ? normaliseScheduling(fillModelConfig(autoComplete(config, graph, defaultMaxBatchSize)))
       : config
-  const scheduled = normaliseScheduling(filled)
-  validateModelConfig(scheduled)
-  const whole = normaliseInstances(scheduled)
-  validateModelIo(whole)
+  const whole = finishModelConfig(filled)
   if (graph !== undefined) compareWithGraph(whole, graph)
   return toModelConfig({ ...whole })
 }
