@@ -31,9 +31,15 @@ for (const [image, packages] of STAND_INS) {
   })
 }
 
+test('the image of Triton is berth/triton', () => {
+  assert.deepEqual(standInFor(`${DEEP}/sagemaker-tritonserver:23.08-py3`), {
+    kind: 'built-in',
+    image: 'berth/triton',
+    packages: [],
+  })
+})
+
 test('images of AWS that nothing stands in for are refused with what to use', () => {
-  const triton = standInFor(`${DEEP}/sagemaker-tritonserver:23.08-py3`)
-  assert.match(triton.kind === 'refused' ? triton.reason : '', /berth\/triton/)
   const tensorflow = standInFor(`${DEEP}/tensorflow-inference:2.14.1-cpu`)
   assert.match(tensorflow.kind === 'refused' ? tensorflow.reason : '', /berth\/onnx/)
 })

@@ -52,11 +52,9 @@ const ROWS: readonly Row[] = [
   },
 ]
 
+const TRITON = 'sagemaker-tritonserver'
+
 const REFUSED: readonly (readonly [repository: RegExp, reason: string])[] = [
-  [
-    /^sagemaker-tritonserver$/,
-    'Triton repositories behind InvokeEndpoint (berth/triton) are not offered yet.',
-  ],
   [
     /^(tensorflow-inference|sagemaker-tensorflow)/,
     'Export the model to ONNX and use berth/onnx, or load it in model_fn with berth/python.',
@@ -80,13 +78,15 @@ const AWS_IMAGE =
  * | `…/sagemaker-xgboost:1.7-1`, `…/xgboost:1` | berth/python with xgboost |
  * | `…/pytorch-inference:2.1.0-cpu-py310` | berth/python with torch 2.1 |
  * | `…/huggingface-pytorch-inference:2.1.0-transformers4.37.0-…` | berth/python with torch 2.1, transformers 4.37 |
- * | `…/sagemaker-tritonserver:…`, TensorFlow, DJL and others of AWS | refused, with what to use |
+ * | `…/sagemaker-tritonserver:…` | berth/triton |
+ * | TensorFlow, DJL and others of AWS | refused, with what to use |
  * | anything else | unknown |
  */
 export function standInFor(image: string): ImageStandIn {
   const [, path, tag = ''] = AWS_IMAGE.exec(image) ?? []
   const repository = path?.split('/').at(-1)
   if (repository === undefined) return { kind: 'unknown' }
+  if (repository === TRITON) return { kind: 'built-in', image: 'berth/triton', packages: [] }
   const row = ROWS.find((candidate) => candidate.repository.test(repository))
   if (row !== undefined) {
     return { kind: 'built-in', image: 'berth/python', packages: packagesOf(row, tag) }

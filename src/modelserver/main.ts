@@ -16,6 +16,7 @@ import { waitForAssignment } from './pooled.ts'
 import { startPythonImage } from './python/python-image.ts'
 import { ModelServer } from './server.ts'
 import { EXIT_CODES, StartFailure } from './start-failure.ts'
+import { startTritonImage } from './triton/triton-image.ts'
 
 // The platform kills 30 s after SIGTERM; what is outstanding by then would be lost without a word. Connections are
 // cut first; only an inference that goes on in native code then needs the signal, for an exit would wait for it.
@@ -74,6 +75,14 @@ function startImage(
       })
     case 'berth/python':
       return startPythonImage({
+        ...options,
+        socketPath,
+        environment: variables,
+        log,
+        onStartFailure: exitBecause,
+      })
+    case 'berth/triton':
+      return startTritonImage({
         ...options,
         socketPath,
         environment: variables,

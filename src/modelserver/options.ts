@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { StartFailure } from './start-failure.ts'
 
 /** Names of the images this program serves. */
-export const IMAGE_NAMES = ['berth/onnx', 'berth/python', 'berth/echo'] as const
+export const IMAGE_NAMES = ['berth/onnx', 'berth/python', 'berth/triton', 'berth/echo'] as const
 
 /** One of {@link IMAGE_NAMES}. */
 export type ImageName = (typeof IMAGE_NAMES)[number]

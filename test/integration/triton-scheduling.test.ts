@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { startTriton, TestRepository } from '../support/triton-server.ts'
 import type { Answer, RunningTriton } from '../support/triton-server.ts'
+import { until } from '../support/until.ts'
 
 let repository: TestRepository
 let server: RunningTriton
@@ -79,31 +80,37 @@ test('a full queue and a timeout refuse in the words of Triton', async () => {
     max_queue_delay_microseconds: 60_000_000,
     default_queue_policy: {
       max_queue_size: 2,
-      default_timeout_microseconds: 50_000,
+      default_timeout_microseconds: 60_000_000,
       allow_timeout_override: true,
     },
   }
   const config = { backend: 'onnxruntime', max_batch_size: 8, dynamic_batching: batching }
   assert.equal((await loadAs('affine', config)).status, 200)
-  const answers = await Promise.all(
-    [1, 2, 3].map((id) =>
-      ask('affine', [[1, 2, 3]], { id: String(id), parameters: { timeout: 1000 } }),
-    ),
+  const wait = { parameters: { timeout: 3_000_000 } }
+  const waiting = ['1', '2'].map((id) => ask('affine', [[1, 2, 3]], { id, ...wait }))
+  await until('two that wait', async () =>
+    (await metrics()).includes('nv_inference_pending_request_count{model="affine",version="1"} 2'),
   )
-  const errors = answers.map(({ status, json }) => [status, (json as { error: string }).error])
-  assert.deepEqual(errors.map(([, error]) => String(error).replace(/id: \d/, 'id: N')).toSorted(), [
-    '[request id: N] Exceeds maximum queue size',
-    '[request id: N] Request timeout expired',
-    '[request id: N] Request timeout expired',
+  const third = await ask('affine', [[1, 2, 3]], { id: '3' })
+  const errors = [...(await Promise.all(waiting)), third].map(({ status, json }) => {
+    return [status, (json as { error: string }).error]
+  })
+  assert.deepEqual(errors, [
+    [503, '[request id: 1] Request timeout expired'],
+    [503, '[request id: 2] Request timeout expired'],
+    [503, '[request id: 3] Exceeds maximum queue size'],
   ])
-  assert.ok(errors.every(([status]) => status === 503))
-  const metrics = await (await fetch(server.metricsUrl)).text()
+  const text = await metrics()
   assert.match(
-    metrics,
+    text,
     /nv_inference_request_failure\{model="affine",version="1",reason="REJECTED"\} 3/,
   )
-  assert.match(metrics, /nv_inference_pending_request_count\{model="affine",version="1"\} 0/)
+  assert.match(text, /nv_inference_pending_request_count\{model="affine",version="1"\} 0/)
 })
+
+async function metrics(): Promise<string> {
+  return (await fetch(server.metricsUrl)).text()
+}
 
 const PORT = { data_type: 'TYPE_FP32' }
 const ENSEMBLE = {
@@ -116,9 +123,19 @@ const ENSEMBLE = {
   ],
   ensemble_scheduling: {
     step: [
-      { model_name: 'same', input_map: { x: 'x' }, output_map: { y: 'middle' } },
-      { model_name: 'affine', input_map: { x: 'middle' }, output_map: { y: 'left' } },
-      { model_name: 'same', input_map: { x: 'middle' }, output_map: { y: 'right' } },
+      { model_name: 'same', model_version: -1, input_map: { x: 'x' }, output_map: { y: 'middle' } },
+      {
+        model_name: 'affine',
+        model_version: -1,
+        input_map: { x: 'middle' },
+        output_map: { y: 'left' },
+      },
+      {
+        model_name: 'same',
+        model_version: -1,
+        input_map: { x: 'middle' },
+        output_map: { y: 'right' },
+      },
     ],
   },
 }

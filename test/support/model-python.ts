@@ -5,7 +5,7 @@ import { preparePython } from '../../src/modelserver/python/environment/prepare-
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/berth-model-python')
 
 /** Exact, so that the committed models of the tests and examples are read by what wrote them. */
-const PACKAGES = ['scikit-learn==1.7.2', 'joblib==1.5.2', 'pandas==2.3.3']
+const PACKAGES = ['scikit-learn==1.7.2', 'joblib==1.5.2', 'pandas==2.3.3', 'xgboost-cpu==3.0.5']
 
 /**
  * A Python with what the tests' models need, made once by the product's own environment manager; give it as

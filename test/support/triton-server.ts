@@ -129,7 +129,9 @@ async function send(request: {
   const response = await fetch(url, {
     method,
     headers,
-    ...(body !== undefined && { body: isRaw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body) }),
+    ...(body !== undefined && {
+      body: isRaw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body),
+    }),
   })
   const text = await response.text()
   return { status: response.status, headers: response.headers, text, json: parseJson(text) }

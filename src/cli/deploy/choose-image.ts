@@ -6,6 +6,8 @@ export const BUILT_IN_IMAGES = {
   'berth/onnx': `an ONNX model: ${ONNX_MODEL_NAME} at the top, or the only .onnx file`,
   'berth/python':
     'code/inference.py, or a model file that it knows: model.joblib, model.pkl, xgboost-model, model.ubj, model.pt',
+  'berth/triton':
+    'a Triton model repository: NAME/1/model.onnx, or several and SAGEMAKER_TRITON_DEFAULT_MODEL_NAME',
   'berth/echo': 'no model: it answers what it is sent, for contract tests',
 } as const
 

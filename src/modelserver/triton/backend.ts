@@ -1,13 +1,8 @@
+import type { Parameters } from '../../wire/oip/request-parameters.ts'
 import type { Tensor } from '../../wire/oip/tensor.ts'
 import type { Log } from '../log.ts'
 import type { ConfigSource } from './config-source.ts'
 import type { ModelConfig } from './model-config.ts'
-
-/** A value of a request's or response's parameters. */
-export type ParameterValue = string | number | bigint | boolean
-
-/** Custom parameters, by name. */
-export type Parameters = Readonly<Record<string, ParameterValue>>
 
 /** What a model gives for one request; a decoupled model gives any number of them. */
 export interface InferenceResponse {

@@ -244,13 +244,11 @@ export class ModelRepository {
     try {
       if (modelDirectory === undefined) throw new ServingError('INTERNAL', 'no folder to load')
       const present = await listVersions(modelDirectory, log)
+      if (present.length === 0) throw noVersion(name)
       const model = { name, modelDirectory, versions: present, override: config }
       const source = await readConfig(model)
       const versions = chooseVersions(source.versionPolicy, present)
-      if (versions.length === 0) {
-        const message = `at least one version must be available under the version policy of model '${name}'`
-        throw new ServingError('INVALID_ARG', message)
-      }
+      if (versions.length === 0) throw noVersion(name)
       const form = `${modelDirectory}\n${config ?? ''}\n${await fingerprint(modelDirectory)}`
       entry.overrideDirectory = modelDirectory === folder ? undefined : modelDirectory
       if (previous !== undefined) await rm(previous, { recursive: true, force: true })
@@ -379,6 +377,11 @@ export class ModelRepository {
 }
 
 const UNLOADED = 'unloaded'
+
+function noVersion(name: string): ServingError {
+  const message = `at least one version must be available under the version policy of model '${name}'`
+  return new ServingError('INVALID_ARG', message)
+}
 
 function ambiguous(entry: ModelEntry, folders: readonly string[]): ServingError {
   const reason = 'model appears in two or more repositories'

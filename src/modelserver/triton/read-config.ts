@@ -1,57 +1,117 @@
-import type { ConfigSource, GraphPort, GraphPorts } from './config-source.ts'
-import { parseJsonBody } from './http/json-body.ts'
-import { read } from './json-reader.ts'
+import { readFile, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { OipError } from '../../wire/oip/errors.ts'
+import {
+  fillModelConfig,
+  parseModelConfigJson,
+  parseModelConfigText,
+} from '../../wire/oip/model-config-codec.ts'
+import { BACKEND_DEFAULTS, normaliseScheduling } from '../../wire/oip/model-config-normalise.ts'
+import { finishModelConfig, prepareModelConfig } from '../../wire/oip/model-config-prepare.ts'
+import type { ModelConfig as ConfigMessage } from '../../wire/oip/model-config.ts'
+import type { ConfigSource, GraphPorts } from './config-source.ts'
+import { ENSEMBLE } from './load-version.ts'
+import type { ModelConfig } from './model-config.ts'
 import type { ReadConfig } from './model-repository.ts'
+import { autoComplete, compareWithGraph } from './onnx/auto-complete.ts'
 import type { TritonOptions } from './options.ts'
+import { refuseUnsupported } from './refuse-unsupported.ts'
 import { toModelConfig, toVersionPolicy } from './to-model-config.ts'
 
+/** How configurations are read. */
+export type ConfigReaderOptions = Pick<
+  TritonOptions,
+  'isAutoCompleting' | 'configName' | 'defaultMaxBatchSize'
+>
+
+type Model = Parameters<ReadConfig>[0]
+
 /** Creates what reads the configuration of a model. */
-export function createConfigReader(options: TritonOptions): ReadConfig {
-  return async ({ name, override }): Promise<ConfigSource> => {
-    const json = override === undefined ? {} : parseJsonBody(Buffer.from(override, 'utf8'))
-    const backend = read.text(json['backend']) || read.text(json['platform']) || 'onnxruntime'
+export function createConfigReader(options: ConfigReaderOptions): ReadConfig {
+  return async (model): Promise<ConfigSource> => {
+    const { name } = model
+    const written = await readWritten(model, options)
+    const detectedBackend = await detectBackend(model, written)
+    const config = prepareModelConfig(written, { directory: name, detectedBackend })
+    refuseUnsupported(config)
+    const backend = config.platform === ENSEMBLE ? ENSEMBLE : config.backend
     return {
       name,
       backend,
-      modelFilename: 'model.onnx',
-      versionPolicy: toVersionPolicy(read.object(json['version_policy'])),
-      dependencies: read
-        .objects(read.object(json['ensemble_scheduling'])['step'])
-        .map((step) => read.text(step['model_name'])),
-      complete: (graph) =>
-        toModelConfig({ ...json, name, backend, ...completeBy(graph, json, options) }),
+      modelFilename:
+        config.default_model_filename || (BACKEND_DEFAULTS[backend]?.modelFilename ?? ''),
+      versionPolicy: toVersionPolicy(config.version_policy ?? {}),
+      dependencies: (config.ensemble_scheduling?.step ?? []).map((step) => step.model_name),
+      complete: (graph) => complete(config, graph, options),
     }
   }
 }
 
-function completeBy(
-  graph: GraphPorts | undefined,
-  json: Readonly<Record<string, unknown>>,
-  { defaultMaxBatchSize }: TritonOptions,
-): Readonly<Record<string, unknown>> {
-  if (graph === undefined) return { platform: 'ensemble' }
-  const ports = [...graph.inputs, ...graph.outputs]
-  const canBatch = ports.every(({ dims }) => dims[0] === -1)
-  const given = read.number(json['max_batch_size'])
-  const size = given > 0 ? given : canBatch ? defaultMaxBatchSize : 0
-  const port = ({ name, datatype, dims }: GraphPort) => ({
-    name,
-    data_type: `TYPE_${datatype}`.replace('BYTES', 'STRING'),
-    dims: canBatch ? dims.slice(1) : dims,
-  })
-  const batching = read.object(json['dynamic_batching'])
-  const preferred = read.numbers(batching['preferred_batch_size'])
-  return {
-    platform: 'onnxruntime_onnx',
-    max_batch_size: size,
-    input: json['input'] ?? graph.inputs.map(port),
-    output: json['output'] ?? graph.outputs.map(port),
-    ...(size > 1 && {
-      dynamic_batching: {
-        ...batching,
-        preferred_batch_size: preferred.length > 0 ? preferred : [size],
-      },
-    }),
-    instance_group: json['instance_group'] ?? [{ count: 2 }],
+async function readWritten(
+  { modelDirectory, override }: Model,
+  { configName, isAutoCompleting }: ConfigReaderOptions,
+): Promise<ConfigMessage> {
+  if (override !== undefined) return parseModelConfigJson(override)
+  const custom = join(modelDirectory, 'configs', `${configName}.pbtxt`)
+  const isCustom = configName !== '' && (await exists(custom))
+  const path = isCustom ? custom : join(modelDirectory, 'config.pbtxt')
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  if (text === undefined) {
+    if (isAutoCompleting) return fillModelConfig({})
+    throw new OipError('NOT_FOUND', `failed to open text file for read ${path}`)
   }
+  try {
+    return parseModelConfigText(text)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw refusal(`failed to read text proto from ${path}: ${reason}`)
+  }
+}
+
+// Source: reference §3.1, in the order in which files are looked for.
+const BACKEND_BY_FILE = [
+  ['model.plan', 'tensorrt'],
+  ['model.onnx', 'onnxruntime'],
+  ['model.xml', 'openvino'],
+  ['model.pt', 'pytorch'],
+  ['model.py', 'python'],
+] as const
+
+async function detectBackend(
+  { name, modelDirectory, versions }: Model,
+  { backend, platform, default_model_filename: filename }: ConfigMessage,
+): Promise<string> {
+  const [version] = versions
+  if (backend !== '' || platform !== '' || version === undefined) return backend
+  const present = await readdir(join(modelDirectory, String(version))).catch((): string[] => [])
+  for (const [file, found] of BACKEND_BY_FILE) {
+    const extension = file.slice('model'.length)
+    if (filename === '' ? present.includes(file) : filename.endsWith(extension)) return found
+  }
+  throw refusal(
+    `Invalid model name: Could not determine backend for model '${name}' with no backend in model configuration. ` +
+      "Expected model name of the form 'model.<backend_name>'.",
+  )
+}
+
+function complete(
+  config: ConfigMessage,
+  graph: GraphPorts | undefined,
+  { isAutoCompleting, defaultMaxBatchSize }: ConfigReaderOptions,
+): ModelConfig {
+  const filled =
+    graph !== undefined && isAutoCompleting
+      ? normaliseScheduling(fillModelConfig(autoComplete(config, graph, defaultMaxBatchSize)))
+      : config
+  const whole = finishModelConfig(filled)
+  if (graph !== undefined) compareWithGraph(whole, graph)
+  return toModelConfig({ ...whole })
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined
+}
+
+function refusal(message: string): OipError {
+  return new OipError('INVALID_ARG', message)
 }

@@ -1,4 +1,4 @@
-import type { Parameters, ParameterValue } from './backend.ts'
+import type { Parameters, ParameterValue } from '../../wire/oip/request-parameters.ts'
 import type { IncomingRequest } from './served-version.ts'
 import { ServingError } from './serving-error.ts'
 
@@ -20,22 +20,21 @@ const RESERVED =
  * @throws ServingError INVALID_ARG.
  */
 export function sortParameters(given: Parameters): RequestOptions {
-  const custom: Record<string, ParameterValue> = {}
-  const own: Record<string, ParameterValue> = {}
-  for (const [name, value] of Object.entries(given)) {
-    if (OWN_NAMES.has(name)) own[name] = value
-    else if (name.startsWith('triton_')) throw new ServingError('INVALID_ARG', RESERVED)
-    else custom[name] = value
+  const custom = new Map<string, ParameterValue>()
+  for (const [name, value] of given) {
+    if (OWN_NAMES.has(name)) continue
+    if (name.startsWith('triton_')) throw new ServingError('INVALID_ARG', RESERVED)
+    custom.set(name, value)
   }
-  const { sequence_id: sequence = 0n, priority = 0, timeout = 0 } = own
+  const sequence = given.get('sequence_id') ?? 0n
   return {
     parameters: custom,
-    correlationId: typeof sequence === 'string' ? sequence : BigInt(Number(sequence)),
-    isSequenceStart: own['sequence_start'] === true,
-    isSequenceEnd: own['sequence_end'] === true,
-    priority: Number(priority),
-    timeoutUs: Number(timeout),
-    wantsEmptyFinal: own['triton_enable_empty_final_response'] === true,
+    correlationId: typeof sequence === 'string' ? sequence : BigInt(sequence),
+    isSequenceStart: given.get('sequence_start') === true,
+    isSequenceEnd: given.get('sequence_end') === true,
+    priority: Number(given.get('priority') ?? 0),
+    timeoutUs: Number(given.get('timeout') ?? 0),
+    wantsEmptyFinal: given.get('triton_enable_empty_final_response') === true,
   }
 }
 

@@ -1,4 +1,5 @@
-import type { ExecutionTimes, InferenceResponse, LoadedModel, Parameters } from './backend.ts'
+import type { Parameters } from '../../wire/oip/request-parameters.ts'
+import type { ExecutionTimes, InferenceResponse, LoadedModel } from './backend.ts'
 import type { Tensor } from '../../wire/oip/tensor.ts'
 import { nowNs } from './clock.ts'
 import { withRequestId } from './enqueued.ts'

@@ -1,8 +1,8 @@
 import type { DynamicBatching, QueuePolicy } from '../../domain/dynamic-batch.ts'
 import type { EnsembleStep } from '../../domain/ensemble.ts'
 import type { VersionPolicy } from '../../domain/version-policy.ts'
-import { isDatatype } from '../../wire/oip/tensor.ts'
 import type { Datatype } from '../../wire/oip/tensor.ts'
+import { fromDataTypeName } from './data-type-name.ts'
 import { read } from './json-reader.ts'
 import type { ConfigPort, ModelConfig, Scheduling, Warmup } from './model-config.ts'
 
@@ -46,9 +46,9 @@ export function toVersionPolicy(json: JsonObject): VersionPolicy {
 }
 
 function toDatatype(name: unknown): Datatype {
-  const text = read.text(name).replace('TYPE_', '').replace('STRING', 'BYTES')
-  if (isDatatype(text)) return text
-  throw new Error(`A valid configuration has no data type ${text}.`)
+  const datatype = fromDataTypeName(read.text(name))
+  if (datatype !== undefined) return datatype
+  throw new Error(`A valid configuration has no data type ${read.text(name)}.`)
 }
 
 function toPort(json: JsonObject): ConfigPort {

@@ -73,7 +73,7 @@ async function runOnce(
       id: `warmup ${name}`,
       inputs,
       requestedOutputs,
-      parameters: {},
+      parameters: new Map(),
       batchSize: 1,
       correlationId: 0n,
       signal: new AbortController().signal,

@@ -84,7 +84,7 @@ async function infer(
     )
   }
   const response = await inferOnce(served, { ...message, signal })
-  return toInferResponse(message, served.version, response)
+  return toInferResponse(message, served, response)
 }
 
 function overrideOf(request: Message): LoadOverride {

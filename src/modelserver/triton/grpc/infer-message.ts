@@ -1,11 +1,14 @@
+import { classify } from '../../../wire/oip/classification.ts'
+import type { Parameters, ParameterValue } from '../../../wire/oip/request-parameters.ts'
 import { isDatatype } from '../../../wire/oip/tensor.ts'
 import type { Tensor } from '../../../wire/oip/tensor.ts'
-import type { InferenceResponse, Parameters, ParameterValue } from '../backend.ts'
+import type { InferenceResponse } from '../backend.ts'
 import { isRecord } from '../http/json-body.ts'
 import { read } from '../json-reader.ts'
 import { parseVersion } from '../parse-version.ts'
 import { sortParameters } from '../request-parameters.ts'
 import type { RequestOptions } from '../request-parameters.ts'
+import type { ServedVersion } from '../served-version.ts'
 import { ServingError } from '../serving-error.ts'
 import { encodeContents } from './typed-contents.ts'
 
@@ -35,7 +38,7 @@ export function readInferRequest(message: Message): InferMessage {
   if (duplicate !== undefined) throw refusal(`output '${duplicate}' already exists in request`)
   const classCounts = new Map<string, number>()
   for (const output of outputs) {
-    const count = readParameters(output['parameters'])['classification']
+    const count = readParameters(output['parameters']).get('classification')
     if (count !== undefined) classCounts.set(read.text(output['name']), Number(count))
   }
   return {
@@ -55,7 +58,7 @@ function readInputs(modelName: string, message: Message): readonly Tensor[] {
     const name = read.text(input['name'])
     const datatype = read.text(input['datatype'])
     const shape = read.numbers(input['shape'])
-    if (readParameters(input['parameters'])['shared_memory_region'] !== undefined) {
+    if (readParameters(input['parameters']).has('shared_memory_region')) {
       throw new ServingError('UNSUPPORTED', SHARED_MEMORY_REFUSAL)
     }
     if (!isDatatype(datatype)) {
@@ -95,59 +98,54 @@ function missingData(name: string, modelName: string): ServingError {
 
 /** Reads a map of parameters, each the one of several fields that is set. */
 export function readParameters(map: unknown): Parameters {
-  const parameters: Record<string, ParameterValue> = {}
+  const parameters = new Map<string, ParameterValue>()
   for (const [name, value] of Object.entries(read.object(map))) {
     const choice = read.object(value)
-    const chosen: unknown = choice[read.text(choice['parameter_choice'])]
-    const isLong = ['int64_param', 'uint64_param'].includes(read.text(choice['parameter_choice']))
-    if (isLong) parameters[name] = shorten(BigInt(String(chosen)))
-    else if (
-      typeof chosen === 'string' ||
-      typeof chosen === 'boolean' ||
-      typeof chosen === 'number'
-    ) {
-      parameters[name] = chosen
-    }
+    const field = read.text(choice['parameter_choice'])
+    const chosen: unknown = choice[field]
+    if (field === 'int64_param' || field === 'uint64_param') {
+      parameters.set(name, BigInt(String(chosen)))
+    } else if (typeof chosen === 'string' || typeof chosen === 'boolean') {
+      parameters.set(name, chosen)
+    } else if (typeof chosen === 'number') parameters.set(name, chosen)
   }
   return parameters
 }
 
-function shorten(value: bigint): number | bigint {
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value
-}
-
 /** A ModelInferResponse. The bytes of every output are apart, in the order of the outputs. */
 export function toInferResponse(
-  { modelName, id }: InferMessage,
-  version: number,
+  { id, classCounts }: InferMessage,
+  served: ServedVersion,
   response: InferenceResponse,
 ): Message {
+  const isBatched = served.config.maxBatchSize > 0
+  const outputs = response.outputs.map((output) => {
+    const count = classCounts.get(output.name) ?? 0
+    if (count === 0) return output
+    return classify(output, { count, isBatched, labels: served.labels.get(output.name) ?? [] })
+  })
   return {
-    model_name: modelName,
-    model_version: String(version),
+    model_name: served.name,
+    model_version: String(served.version),
     id,
-    parameters: toParameters(response.parameters ?? {}),
-    outputs: response.outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
-    raw_output_contents: response.outputs.map(({ data }) => data),
+    parameters: toParameters(response.parameters ?? new Map()),
+    outputs: outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
+    raw_output_contents: outputs.map(({ data }) => data),
   }
 }
 
-/** Parameters as the protocol's messages have them. */
-export function toParameters(parameters: Parameters): Message {
+function toParameters(parameters: Parameters): Message {
   return Object.fromEntries(
-    Object.entries(parameters).map(([name, value]) => [name, { [fieldOf(value)]: toWire(value) }]),
+    [...parameters].map(([name, value]) => {
+      return [name, { [fieldOf(value)]: typeof value === 'bigint' ? value.toString() : value }]
+    }),
   )
-}
-
-function toWire(value: ParameterValue): string | number | boolean {
-  return typeof value === 'bigint' ? value.toString() : value
 }
 
 function fieldOf(value: ParameterValue): string {
   if (typeof value === 'boolean') return 'bool_param'
   if (typeof value === 'string') return 'string_param'
-  return typeof value === 'bigint' || Number.isInteger(value) ? 'int64_param' : 'double_param'
+  return typeof value === 'bigint' ? 'int64_param' : 'double_param'
 }
 
 function refusal(message: string): ServingError {

@@ -1,5 +1,6 @@
 import type { InferenceServer } from '../inference-server.ts'
 import { submit } from '../served-version.ts'
+import type { ServedVersion } from '../served-version.ts'
 import { toServingError } from '../serving-error.ts'
 import type { ServingError } from '../serving-error.ts'
 import type { InferenceResponse } from '../backend.ts'
@@ -59,7 +60,7 @@ export class InferStream {
       const incoming = { ...message, signal: this.#call.signal }
       submit(served, incoming, {
         respond: (response, isFinal) => {
-          const reply = toStreamReply(message, served.version, response, isFinal)
+          const reply = toStreamReply(message, served, response, isFinal)
           this.#deliver(place, reply, isFinal)
         },
         fail: (error) => this.#fail(place, id, error),
@@ -116,12 +117,12 @@ export class InferStream {
 // An answer that only says that there are no more goes to those alone that asked for it.
 function toStreamReply(
   message: InferMessage,
-  version: number,
+  served: ServedVersion,
   response: InferenceResponse,
   isFinal: boolean,
 ): Message | undefined {
   if (response.outputs.length === 0 && isFinal && !message.wantsEmptyFinal) return undefined
-  const parameters = { ...response.parameters, triton_final_response: isFinal }
-  const reply = toInferResponse(message, version, { ...response, parameters })
+  const parameters = new Map([...(response.parameters ?? []), ['triton_final_response', isFinal]])
+  const reply = toInferResponse(message, served, { ...response, parameters })
   return { error_message: '', infer_response: reply }
 }

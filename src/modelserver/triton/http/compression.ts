@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { promisify } from 'node:util'
 import { deflate, gunzip, gzip, inflate } from 'node:zlib'
 import { ServingError } from '../serving-error.ts'
@@ -56,8 +56,6 @@ export async function compressReply(
 ): Promise<HttpReply> {
   const encoding = chooseEncoding(accept)
   if (encoding === 'identity' || reply.canCompress !== true) return reply
-  const body = Array.isArray(reply.body) ? Buffer.concat(reply.body) : String(reply.body)
-  const whole = reply.body instanceof Uint8Array ? reply.body : body
-  const compressed = await (encoding === 'gzip' ? gzipBody(whole) : deflateBody(whole))
+  const compressed = await (encoding === 'gzip' ? gzipBody(reply.body) : deflateBody(reply.body))
   return { ...reply, headers: { ...reply.headers, 'content-encoding': encoding }, body: compressed }
 }

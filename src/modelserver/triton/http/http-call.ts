@@ -19,7 +19,7 @@ export interface HttpCall {
 export interface HttpReply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array | string | readonly Uint8Array[]
+  readonly body: Uint8Array | string
   /** Only answers with tensors are compressed. */
   readonly canCompress?: boolean
 }

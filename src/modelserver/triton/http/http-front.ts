@@ -86,12 +86,13 @@ export class HttpFront {
 
   async #write(request: IncomingMessage, response: ServerResponse, reply: HttpReply) {
     const { status, headers, body } = await compressReply(reply, request.headers['accept-encoding'])
-    const chunks = Array.isArray(body) ? body : [body]
-    const bodyBytes = chunks.reduce((sum, chunk) => sum + Buffer.byteLength(chunk), 0)
     const closing = request.complete ? {} : { connection: 'close' }
-    response.writeHead(status, { ...headers, ...closing, 'content-length': bodyBytes })
-    for (const chunk of chunks) response.write(chunk)
-    response.end()
+    response.writeHead(status, {
+      ...headers,
+      ...closing,
+      'content-length': Buffer.byteLength(body),
+    })
+    response.end(body)
   }
 }
 

@@ -62,6 +62,9 @@ class Handler:
         content_type = headers.get("content-type")
         accept = headers.get("accept")
         if self._is_algorithm and isinstance(self._defaults, models.XGBoost):
+            if len(body) == 0:
+                self.context.status = 204
+                return b"", None
             return self._defaults.serve_algorithm(body, content_type, accept, self.model)
         if not accept or accept == content.ANY:
             accept = self._default_accept

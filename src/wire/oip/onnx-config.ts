@@ -1,0 +1,135 @@
+import { OipError } from './errors.ts'
+import { fillModelConfig } from './model-config-codec.ts'
+import type { ModelConfig } from './model-config.ts'
+import { formatShape, type Datatype } from './tensor.ts'
+
+/** An input or output of an ONNX graph; -1 is any size. Initialisers are none. */
+export interface GraphTensor {
+  readonly name: string
+  readonly datatype: Datatype
+  readonly dims: readonly number[]
+}
+
+/** What an ONNX model says of itself. */
+export interface Graph {
+  readonly inputs: readonly GraphTensor[]
+  readonly outputs: readonly GraphTensor[]
+}
+
+/** Name in configurations of a tensor's datatype. */
+export function toDataTypeName(datatype: Datatype): string {
+  return datatype === 'BYTES' ? 'TYPE_STRING' : `TYPE_${datatype}`
+}
+
+/**
+ * Fills in what a configuration does not say of its ONNX model. With inputs and outputs it stays as it is.
+ *
+ * Tensors come in the order of the graph; Triton's order is by chance.
+ *
+ * @throws OipError `INVALID_ARG`: batches are wanted of a model that has no batch dimension.
+ */
+export function completeOnnxConfig(
+  config: ModelConfig,
+  graph: Graph,
+  { maxBatchSizeDefault }: { readonly maxBatchSizeDefault: number },
+): ModelConfig {
+  if (config.input.length > 0 && config.output.length > 0) return config
+  const canBatch = [...graph.inputs, ...graph.outputs].every(({ dims }) => dims[0] === -1)
+  if (!canBatch && config.max_batch_size > 0) {
+    throw new OipError(
+      'INVALID_ARG',
+      `autofill failed for model '${config.name}': model does not support batching while non-zero max_batch_size is specified`,
+    )
+  }
+  // A size of 0 that was written is not told from none.
+  const isBatchAdded = canBatch && config.max_batch_size === 0
+  const maxBatchSize = isBatchAdded ? maxBatchSizeDefault : config.max_batch_size
+  const isBatching = maxBatchSize > 0
+  const isDynamic = isBatchAdded && maxBatchSize > 1 && !hasScheduling(config)
+  return fillModelConfig({
+    ...config,
+    max_batch_size: maxBatchSize,
+    input:
+      config.input.length > 0 ? config.input : graph.inputs.map((one) => toPort(one, isBatching)),
+    output:
+      config.output.length > 0
+        ? config.output
+        : graph.outputs.map((one) => toPort(one, isBatching)),
+    ...(isDynamic && { dynamic_batching: { preferred_batch_size: [maxBatchSize] } }),
+  })
+}
+
+function hasScheduling(config: ModelConfig): boolean {
+  return (
+    (config.dynamic_batching ?? config.sequence_batching ?? config.ensemble_scheduling) !==
+    undefined
+  )
+}
+
+function toPort({ name, datatype, dims }: GraphTensor, isBatching: boolean) {
+  const own = isBatching ? dims.slice(1) : dims
+  const port = { name, data_type: toDataTypeName(datatype) }
+  // There are no scalars: one element stands for one.
+  return own.length === 0 ? { ...port, dims: [1], reshape: { shape: [] } } : { ...port, dims: own }
+}
+
+/**
+ * Compares a configuration with its ONNX model.
+ *
+ * @throws OipError `INVALID_ARG` in Triton's words.
+ */
+export function validateOnnxConfig(config: ModelConfig, graph: Graph): void {
+  const { name, input, output } = config
+  if (input.length !== graph.inputs.length) {
+    throw refusal(
+      `unable to load model '${name}', configuration expects ${input.length} inputs, model provides ${graph.inputs.length}`,
+    )
+  }
+  for (const [kind, ports, tensors] of [
+    ['input', input, graph.inputs],
+    ['output', output, graph.outputs],
+  ] as const) {
+    for (const port of ports) {
+      const tensor = tensors.find((one) => one.name === port.name)
+      if (tensor === undefined) {
+        const allowed = tensors.map((one) => one.name).join(', ')
+        throw refusal(
+          `unexpected inference ${kind} '${port.name}', allowed ${kind}s are: ${allowed}`,
+        )
+      }
+      validateTensor(config, port, tensor)
+    }
+  }
+}
+
+function validateTensor(
+  config: ModelConfig,
+  port: ModelConfig['input'][number] | ModelConfig['output'][number],
+  tensor: GraphTensor,
+): void {
+  const subject = `model '${config.name}', tensor '${port.name}'`
+  const type = toDataTypeName(tensor.datatype)
+  if (port.data_type !== type) {
+    throw refusal(
+      `${subject}: the model expects data-type ${type} but the model configuration specifies data-type ${port.data_type}`,
+    )
+  }
+  const own = port.reshape?.shape ?? port.dims
+  const isBatching = config.max_batch_size > 0
+  const full = isBatching ? [-1, ...own] : own
+  const fits =
+    full.length === tensor.dims.length &&
+    full.every((dim, axis) => tensor.dims[axis] === -1 || tensor.dims[axis] === dim)
+  if (fits) return
+  const expected = `the model expects ${tensor.dims.length} dimensions (shape ${formatShape(tensor.dims)})`
+  const note = isBatching
+    ? ` (an initial batch dimension because max_batch_size > 0 followed by the explicit tensor shape, making complete shape ${formatShape(full)})`
+    : ` (shape ${formatShape(full)})`
+  throw refusal(
+    `${subject}: ${expected} but the model configuration specifies ${full.length} dimensions${note}`,
+  )
+}
+
+function refusal(message: string): OipError {
+  return new OipError('INVALID_ARG', message)
+}
