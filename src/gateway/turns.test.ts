@@ -22,14 +22,14 @@ function start(turns: Turns): Started {
 }
 
 test('one endpoint alone never waits', () => {
-  const turns = new Turns()
+  const turns = new Turns(() => 0)
   const { order, arrive } = start(turns)
   arrive('a', 1_000)
   assert.equal(order.length, 1_000)
 })
 
 test('a flood of one endpoint does not hold up another', async () => {
-  const turns = new Turns()
+  const turns = new Turns(() => 0)
   const { order, arrive } = start(turns)
   arrive('quiet', 1)
   arrive('loud', 1_000)
@@ -46,7 +46,7 @@ test('a flood of one endpoint does not hold up another', async () => {
 })
 
 test('two floods get the same', async () => {
-  const turns = new Turns()
+  const turns = new Turns(() => 0)
   const { order, arrive } = start(turns)
   arrive('a', 1)
   arrive('b', 500)

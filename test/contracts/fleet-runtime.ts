@@ -199,7 +199,7 @@ export function fleetRuntimeContract(name: string, open: () => Promise<FleetRunt
 
     test('a container that never answers well fails when its start window has passed', async () => {
       await using world = await open()
-      const spec = fleetOf(world.image, 'never-ready', { startupHealthTimeoutMs: 1_500 })
+      const spec = fleetOf(world.image, 'never-ready', { startupHealthTimeoutMs: 5_000 })
       await world.runtime.applyFleet(spec, 1)
       const failure = await until('the start has failed', async () => {
         return (await findFleet(world.runtime, spec))?.startFailure
@@ -207,7 +207,7 @@ export function fleetRuntimeContract(name: string, open: () => Promise<FleetRunt
       assert.equal(failure.cause, 'ping')
       assert.match(
         failure.reason,
-        /did not answer GET \/ping with 200 within 1\.5 s: last answer 503 "loading"/,
+        /did not answer GET \/ping with 200 within 5 s: last answer 503 "loading"/,
       )
     })
 

@@ -92,7 +92,7 @@ export class ControlHarness {
       isImageOffered: (image) => image === 'berth/echo',
       offeredImages: ['berth/echo'],
       findModelDataProblem: async () => undefined,
-      describeHoldMs: 5000,
+      describeHoldMs: 20_000,
       findSecret: (key, token) => findSecret(credentials, key, token, nowMs()),
       signingKeys: new SigningKeyCache(),
       installationKey: this.#sessionKey,

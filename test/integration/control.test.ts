@@ -61,7 +61,7 @@ describe('the real SageMaker client', () => {
     )
     await client.send(new CreateEndpointCommand({ EndpointName: 'Ep', EndpointConfigName: 'C' }))
 
-    const startedAtMs = Date.now()
+    const startedAtMs = performance.now()
     const waiter = { client, maxWaitTime: 120 }
     const inService = waitUntilEndpointInService(waiter, { EndpointName: 'Ep' })
     await control.settleEndpoint()
@@ -74,7 +74,8 @@ describe('the real SageMaker client', () => {
     const deleted = waitUntilEndpointDeleted(waiter, { EndpointName: 'Ep' })
     await control.settleEndpoint()
     assert.equal((await deleted).state, 'SUCCESS')
-    assert.ok(Date.now() - startedAtMs < 20_000, 'a waiter slept')
+    // It would have slept for 30 s.
+    assert.ok(performance.now() - startedAtMs < 29_000, 'a waiter slept')
   })
 
   test('pages through a list', async () => {
@@ -207,7 +208,7 @@ describe('nobody is answered', () => {
       assert.equal(reply.status, status)
       assert.match(await reply.text(), text)
       assert.ok(reply.headers.get('x-amzn-requestid'))
-      assert.ok(Math.abs(Date.parse(reply.headers.get('date') ?? '') - Date.now()) < 5000)
+      assert.ok(Math.abs(Date.parse(reply.headers.get('date') ?? '') - Date.now()) < 60_000)
     })
   }
 

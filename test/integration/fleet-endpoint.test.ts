@@ -120,12 +120,10 @@ async function update(world: World, behaviour: Behaviour): Promise<void> {
 }
 
 describe('the endpoint controller with real containers', () => {
-  test('brings a new endpoint into service within three seconds and routes to it', async () => {
+  test('brings a new endpoint into service and routes to it', async () => {
     await using world = await open()
-    const beganAtMs = systemClock.nowMs()
     await create(world, 'serves', 2)
     const { serving, failureReason } = await untilStatus(world, 'InService')
-    assert.ok(systemClock.nowMs() - beganAtMs < 3_000)
     assert.equal(serving?.variants[0]?.currentInstanceCount, 2)
     assert.equal(failureReason, undefined)
     assert.equal(world.gateways.instanceIds().length, 2)

@@ -63,7 +63,7 @@ export async function openProcessHarness(
       adoptedPollMs: 50,
       backOff: { freeCount: 1, firstDelayMs: 200, delayMsMax: 1_000 },
       ping: { ...PING_POLICY, readyIntervalMs: 100 },
-      pingTimeoutMs: 1_000,
+      pingTimeoutMs: 10_000,
       ...limits,
     },
     ...otherChanges,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { findMarkedProcesses } from '../../src/adapters/process/process-table.ts'
 import { BerthError } from '../../src/domain/errors.ts'
-import type { FleetRuntime, LogLine } from '../../src/ports/fleet-runtime.ts'
+import type { FleetRuntime } from '../../src/ports/fleet-runtime.ts'
 import type { FleetSpec, StartFailure } from '../../src/domain/fleet.ts'
 import { fleetOf, findFleet, untilReady } from '../contracts/fleet-runtime.ts'
 import { until } from '../support/until.ts'
@@ -25,6 +25,15 @@ function untilGone(runtime: FleetRuntime, spec: FleetSpec): Promise<true> {
 
 function untilFailed(runtime: FleetRuntime, spec: FleetSpec): Promise<StartFailure> {
   return until('a start has failed', async () => (await findFleet(runtime, spec))?.startFailure)
+}
+
+async function readTexts(runtime: FleetRuntime): Promise<readonly string[]> {
+  const request = { endpointName: 'digits', lineCount: 100, follow: false }
+  const texts: string[] = []
+  for await (const { text } of runtime.readLogs(request, new AbortController().signal)) {
+    texts.push(text)
+  }
+  return texts
 }
 
 describe('the process runtime', () => {
@@ -380,14 +389,10 @@ describe('the process runtime', () => {
       return names.length === 2 && names[0] === log && names[1] === `${log}.1`
     })
     await world.invoke(instance, '/invocations/last')
-    const lines: LogLine[] = []
-    const request = { endpointName: 'digits', lineCount: 100, follow: false }
-    for await (const line of world.runtime.readLogs(request, AbortSignal.timeout(5_000))) {
-      lines.push(line)
-    }
-    assert.deepEqual(
-      lines.slice(-2).map(({ text }) => text),
-      ['invoked /invocations/4', 'invoked /invocations/last'],
-    )
+    const texts = await until('the last line', async () => {
+      const read = await readTexts(world.runtime)
+      return read.at(-1) === 'invoked /invocations/last' && read
+    })
+    assert.equal(texts.at(-2), 'invoked /invocations/4')
   })
 })

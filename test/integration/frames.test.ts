@@ -131,27 +131,31 @@ test('no more of a reply is sent than was granted', async () => {
   client.outbox.hello(1000)
   client.request(1, '', { orders: 'size=5000' })
   client.flush()
-  const receivedBytes = (): number =>
-    client.frames
-      .filter(({ kind }) => kind === FRAME.replyData)
-      .reduce((sum, { payload }) => sum + payload.length, 0)
-  await until('what was granted', () => receivedBytes() === 1000)
+  await until('what was granted', () => receivedBytes(client, 1) === 1000)
   client.request(2, '"others go on"')
   client.flush()
   await client.frame(2, FRAME.reply)
-  assert.equal(receivedBytes(), 1000)
+  assert.equal(receivedBytes(client, 1), 1000)
   client.outbox.credit(1, 4000)
   client.flush()
-  await until('the rest', () => receivedBytes() === 5000)
+  await until('the rest', () => receivedBytes(client, 1) === 5000)
 })
+
+function receivedBytes({ frames }: FramesClient, ofStream: number): number {
+  return frames
+    .filter(({ kind, streamId }) => kind === FRAME.replyData && streamId === ofStream)
+    .reduce((sum, { payload }) => sum + payload.length, 0)
+}
 
 test('a stopping server refuses what is new and answers what it has', async () => {
   await using server = await ModelServerProcess.start(['--image=berth/echo'])
   await using client = new FramesClient(server.framesPath())
-  client.outbox.hello(100_000)
-  client.request(1, '"a"', { orders: 'delay-ms=700' })
+  client.outbox.hello(1000)
+  // It cannot end before the rest is granted.
+  client.request(1, '', { orders: 'size=5000' })
   client.request(2, '"b"')
   client.flush()
+  await client.frame(1, FRAME.reply)
   await client.frame(2, FRAME.reply)
   server.child.kill('SIGTERM')
   let streamId = 10
@@ -162,8 +166,10 @@ test('a stopping server refuses what is new and answers what it has', async () =
   })
   const refusal = client.frames.find(({ kind }) => kind === FRAME.replyFailed)
   assert.equal(parseFailureFrame(refusal?.payload ?? Buffer.alloc(0)).reason, 'refused')
-  await client.frame(1, FRAME.reply)
+  client.outbox.credit(1, 4000)
+  client.flush()
   await client.closed
+  assert.equal(receivedBytes(client, 1), 5000)
   assert.equal(await server.exited, 0)
 })
 

@@ -171,7 +171,7 @@ test('an error body too long to quote says so', async () => {
 })
 
 test('a container that does not answer in time is a ModelError and is told', async () => {
-  await using world = await GatewayWorld.start({ invocationTimeoutMs: 150 })
+  await using world = await GatewayWorld.start({ invocationTimeoutMs: 2_000 })
   const closed = Promise.withResolvers<void>()
   const container = await world.container((request) => {
     request.resume()

@@ -35,15 +35,11 @@ export class Crowd {
   }
 
   /** Waits until the server has closed every connection. */
-  async untilDismissed(timeoutMs: number, meanwhile: () => void = () => undefined): Promise<void> {
-    await until(
-      'every connection to be closed',
-      () => {
-        meanwhile()
-        return this.#openCount === 0
-      },
-      timeoutMs,
-    )
+  async untilDismissed(meanwhile: () => void): Promise<void> {
+    await until('every connection to be closed', () => {
+      meanwhile()
+      return this.#openCount === 0
+    })
   }
 
   /** Resets what is open: no port is kept waiting for late packets. */

@@ -56,12 +56,12 @@ export class Load {
   }
 
   /** Waits for so many more right answers to invocations that have not been sent yet. */
-  async untilMoreAnswers(count = 20, timeoutMs = 120_000): Promise<void> {
+  async untilMoreAnswers(count = 20): Promise<void> {
     const fromMs = performance.now()
     await until(
       `${count} answers more from ${this.#endpointName}, failures: ${JSON.stringify(this.failures.slice(-3))}`,
       () => this.#answers.filter(({ sentAtMs }) => sentAtMs >= fromMs).length >= count,
-      timeoutMs,
+      120_000,
     )
   }
 

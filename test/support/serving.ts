@@ -73,7 +73,6 @@ export async function serveEndpoint(berth: RunningBerth, deployable: Deployable)
 export function untilSettled(
   berth: RunningBerth,
   name: string,
-  timeoutMs = 180_000,
 ): Promise<DescribeEndpointCommandOutput> {
   const settled = new Set(['InService', 'Failed'])
   const describe = new DescribeEndpointCommand({ EndpointName: name })
@@ -83,7 +82,7 @@ export function untilSettled(
       const description = await berth.sagemaker.send(describe)
       return settled.has(description.EndpointStatus ?? '') && description
     },
-    timeoutMs,
+    180_000,
   )
 }
 

@@ -90,7 +90,7 @@ describe('a sqlite store on its file', () => {
     await store.close()
   })
 
-  test('ten thousand of a noun are listed and found quickly', async () => {
+  test('ten thousand of a noun are listed without reading all of their documents', async () => {
     const path = freshPath()
     await createSqliteStore({ path }).close()
     fillWithEndpoints(path, 10_000)
@@ -102,13 +102,15 @@ describe('a sqlite store on its file', () => {
       aQuery({ status: 'InService' }),
       aQuery({ status: 'Failed', nameContains: '0' }),
     ]
+    const db = new DatabaseSync(path)
+    const all = db.prepare(
+      "SELECT document FROM endpoints ORDER BY json_extract(document, '$.createdAtMs')",
+    )
+    const allMs = await shortestMs(async () => all.all())
+    db.close()
     for (const query of lists) {
-      await store.listEndpoints(query)
-      const startedAtMs = performance.now()
-      await store.listEndpoints(query)
-      const elapsedMs = performance.now() - startedAtMs
-      // Far above what it takes (under 5 ms), far below what a scan with a sort of documents takes.
-      assert.ok(elapsedMs < 50, `${JSON.stringify(query)} took ${elapsedMs} ms`)
+      const tookMs = await shortestMs(() => store.listEndpoints(query))
+      assert.ok(tookMs < allMs / 2, `${JSON.stringify(query)}: ${tookMs} of ${allMs} ms`)
     }
     assert.equal((await store.findEndpoint('ENDPOINT-9999'))?.name, 'endpoint-9999')
     await store.close()
@@ -186,6 +188,17 @@ function fillDisk(disk: string, ballast: string): void {
 }
 
 // Straight into the file: ten thousand durable transactions would take longer than what is tested.
+// Compared with another of the same moments, never with a number of milliseconds: machines differ.
+async function shortestMs(work: () => Promise<unknown>): Promise<number> {
+  let shortest = Infinity
+  for (let count = 0; count < 7; count += 1) {
+    const startedAtMs = performance.now()
+    await work()
+    shortest = Math.min(shortest, performance.now() - startedAtMs)
+  }
+  return shortest
+}
+
 function fillWithEndpoints(path: string, count: number): void {
   const db = new DatabaseSync(path)
   const insert = db.prepare(

@@ -56,11 +56,12 @@ afterEach(async () => {
 
 suite('slow clients', () => {
   test('heads that come byte by byte are cut off in time', async () => {
+    // Before the first connection: nobody's time has begun.
+    const startedAtMs = performance.now()
     const crowd = new Crowd(berth.port)
     await crowd.grow(200, '')
     crowd.send('POST / HTTP/1.1\r\nX-Slow: ')
-    const startedAtMs = performance.now()
-    await crowd.untilDismissed(20_000, () => crowd.send('x'))
+    await crowd.untilDismissed(() => crowd.send('x'))
     assert.ok(performance.now() - startedAtMs >= TIMEOUT_MS * 0.9, 'not before their time was up')
   })
 
@@ -274,6 +275,6 @@ async function flood(head: string, isChunked: boolean, bodyBytes: number): Promi
   socket.once('close', () => (isClosed = true))
   socket.write(head)
   sendMore()
-  await until('the server to close', () => isClosed, 30_000)
+  await until('the server to close', () => isClosed)
   return received
 }
