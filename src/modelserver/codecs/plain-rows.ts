@@ -30,7 +30,7 @@ export function writePlainRows(
     if (values === undefined) return undefined
     rows.push(values)
   }
-  return `{"predictions":${JSON.stringify(rows)}}`
+  return JSON.stringify({ predictions: rows })
 }
 
 // Made anew for each row: JSON.stringify takes a third longer for an array that was given its length before.
