@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,10 +20,17 @@ const PIECE_MS = 30_000
 const OPEN_AT_ONCE = 1_000
 /** Asked at the same time of those that are open. */
 const ASKED_AT_ONCE = 16
+/** Memory is looked at so often during the requests: it must not grow by jumps either. */
+const PART_COUNT = 4
+/** Of the times in /proc: what the C library calls CLK_TCK, 100 a second on every Linux that Node runs on. */
+const TICK_US = 10_000
 /** Longer than the gateway's own clocks and the collector need to come to rest. */
 const SETTLE_MS = 5_000
 
-/** What the gateway's process holds after very many requests and connections; it must not grow with either. */
+/**
+ * What the gateway's process and the instance's hold after very many requests and connections; it must not grow with
+ * either. And the processor time that a request takes of each.
+ */
 export async function measureGatewayMemory({ scale, show }: BenchOptions): Promise<Section> {
   await using dataDir = await makeDataDir()
   await using berth = await BenchBerth.start(dataDir.path)
@@ -30,29 +38,65 @@ export async function measureGatewayMemory({ scale, show }: BenchOptions): Promi
   await berth.createEndpoint(NAME)
   const rows: string[][] = []
   let warm: readonly number[] | undefined
-  const record = async (what: string) => {
+  const record = async (what: string, costs: readonly string[] = ['–', '–']) => {
     await sleep(SETTLE_MS)
-    const { gateways, instances } = await berth.describePlatform()
-    const found = [gateways, instances].map(
-      (processes) => readMemory(processes.map(({ pid }) => pid)).residentBytes,
-    )
-    const cells = found.flatMap((bytes, k) => [formatMib(bytes), formatChange(bytes, warm?.[k])])
+    const found = (await observe(berth)).map(({ residentBytes }) => residentBytes)
+    const cells = found.flatMap((bytes, k) => {
+      return [formatMib(bytes), formatChange(bytes, warm?.[k]), costs[k] ?? '']
+    })
     rows.push([what, ...cells])
     show([what, ...cells].join(' '))
     return found
   }
+  const recordRequests = async (wanted: number, what: string) => {
+    const before = await observe(berth)
+    const count = await sendRequests(berth, wanted)
+    const after = await observe(berth)
+    const costs = after.map((each, k) => formatCost(each.cpuUs, before[k]?.cpuUs, count))
+    return await record(`${formatCount(count)} ${what}`, costs)
+  }
   await record('started')
-  const warmCount = await sendRequests(berth, scale.memoryRequestCount / 10)
-  warm = await record(`${formatCount(warmCount)} requests (warm)`)
-  const count = await sendRequests(berth, scale.memoryRequestCount)
-  await record(`${formatCount(count)} more requests`)
+  warm = await recordRequests(scale.memoryRequestCount / 10, 'requests (warm)')
+  for (let part = 1; part <= PART_COUNT; part += 1) {
+    await recordRequests(scale.memoryRequestCount / PART_COUNT, 'more requests')
+  }
   const connectionCount = await comeAndGo(berth, scale.memoryConnectionCount)
   await record(`${formatCount(connectionCount)} connections that came and went`)
+  const columnsOf = (name: string) => [name, 'against warm', 'µs a request']
   return {
-    title: 'Gateway: memory after a long day',
-    text: `Resident memory of the gateway's process and of the instance's, ${SETTLE_MS / 1000} s after each step; ${LOAD_CONNECTIONS} connections for the requests, ${formatCount(OPEN_AT_ONCE)} at a time for those that come and go, one request on each. Target for the gateway: flat within 10 % of when it was warm.`,
-    tables: [{ columns: ['After', 'Gateway', 'against warm', 'Instance', 'against warm'], rows }],
+    title: 'Gateway and instance: memory after a long day',
+    text: `Resident memory of the gateway's process and of the instance's, ${SETTLE_MS / 1000} s after each step, and their processor time; ${LOAD_CONNECTIONS} connections for the requests, ${formatCount(OPEN_AT_ONCE)} at a time for those that come and go, one request on each. Target for both: flat within 10 % of when they were warm.`,
+    tables: [{ columns: ['After', ...columnsOf('Gateway'), ...columnsOf('Instance')], rows }],
   }
+}
+
+/** The gateways', then the instances': what they hold, and the processor time they have taken, where the system tells. */
+async function observe(berth: BenchBerth) {
+  const { gateways, instances } = await berth.describePlatform()
+  return [gateways, instances].map((processes) => {
+    const pids = processes.map(({ pid }) => pid)
+    return { ...readMemory(pids), cpuUs: sumOf(pids.map(readCpuUs)) }
+  })
+}
+
+function readCpuUs(pid: number): number {
+  try {
+    // Behind the name, which may hold anything but ends with the last bracket: state is field 3, user and system time
+    // are fields 14 and 15.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
+    return (Number(fields[11]) + Number(fields[12])) * TICK_US
+  } catch {
+    return NaN
+  }
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0)
+}
+
+function formatCost(afterUs: number, beforeUs: number | undefined, requestCount: number): string {
+  const costUs = (afterUs - (beforeUs ?? NaN)) / requestCount
+  return Number.isNaN(costUs) ? '–' : costUs.toFixed(1)
 }
 
 function formatChange(bytes: number, warmBytes: number | undefined): string {
