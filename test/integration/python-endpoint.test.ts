@@ -244,7 +244,7 @@ suite('an endpoint of Python that cannot start is Failed with the cause', () => 
     test(given, async () => {
       const modelDataUrl = await upload(name, files)
       await createEndpoint(berth, { name, image: 'berth/python', modelDataUrl })
-      const { EndpointStatus, FailureReason = '' } = await untilSettled(berth, name, 120_000)
+      const { EndpointStatus, FailureReason = '' } = await untilSettled(berth, name)
       assert.equal(EndpointStatus, 'Failed')
       assert.match(FailureReason, reason)
     })
@@ -264,7 +264,7 @@ suite('an endpoint of Python that cannot start is Failed with the cause', () => 
     })
     const deployable = { name: 'packaged', image: 'berth/python', modelDataUrl, instanceCount: 2 }
     await createEndpoint(berth, deployable)
-    await untilSettled(berth, 'packaged', 120_000)
+    await untilSettled(berth, 'packaged')
     await untilInService(berth, 'packaged')
     assert.equal((await invoke('packaged', '[1]', 'application/json')).text, '42')
     assert.equal(listMade().length, before.length + 1, 'one environment')
