@@ -30,14 +30,18 @@ export async function measureOverload({ scale, show }: BenchOptions): Promise<Se
   for (let round = 0; round < scale.roundCount; round += 1) {
     const inTurn = round % 2 === 0 ? targets : targets.toReversed()
     for (const load of LOADS) {
-      // Anew each time: what the machine has left for us drifts, and goodput is a share of it.
-      const capacity = await measureCapacity(without, scale)
       for (const target of inTurn) {
         const name = nameOf(target.shedding, load)
+        // Anew each time: what the machine has left for us drifts, and goodput is a share of it.
+        const capacity = await measureCapacity(without, scale)
         const found = await measureLoad(target, load * capacity, scale)
+        const after = await measureCapacity(without, scale)
         const goodput = found.inTimePerSecond / capacity
-        addTo(results, name, { ...found, goodput })
-        show(`${name}: ${formatShare(goodput)} of ${capacity.toFixed(0)}/s in time`)
+        addTo(results, name, { ...found, goodput, drift: after / capacity })
+        const machine = `${capacity.toFixed(0)}/s, ${after.toFixed(0)}/s afterwards`
+        show(
+          `${name}: ${formatShare(goodput)} of ${machine}, ${formatShare(found.refused)} refused`,
+        )
       }
     }
     const capacity = await measureCapacity(without, scale)
@@ -50,7 +54,17 @@ export async function measureOverload({ scale, show }: BenchOptions): Promise<Se
     text: describe(scale.roundCount),
     tables: [
       {
-        columns: ['Shedding', 'Load', 'Goodput', 'range', 'p50', 'p99', 'Refused', 'p50 of 503'],
+        columns: [
+          'Shedding',
+          'Load',
+          'Goodput',
+          'range',
+          'p50',
+          'p99',
+          'Refused',
+          'p50 of 503',
+          'Capacity after ÷ before',
+        ],
         rows: targets.flatMap(({ shedding }) =>
           LOADS.map((load) => row(shedding, load, results.get(nameOf(shedding, load)) ?? [])),
         ),
@@ -76,6 +90,8 @@ interface Found {
   readonly inTimePerSecond: number
   /** Share of capacity. */
   readonly goodput: number
+  /** Capacity right after, as a share of that before: well below 1, the machine was taken away and the load was a higher one. */
+  readonly drift: number
   /** Of what was answered. */
   readonly p50Ms: number
   readonly p99Ms: number
@@ -186,7 +202,9 @@ function sign({ environment, running }: BenchBerth): Promise<Buffer[]> {
 function row(shedding: string, load: number, rounds: readonly Found[]): readonly string[] {
   const middle = (pick: (found: Found) => number) => median(rounds.map(pick))
   const [least, most] = range(rounds.map(({ goodput }) => goodput))
-  const refusedMs = middle((found) => found.refusedMs)
+  const refusing = rounds.filter(({ refused }) => refused > 0)
+  const refusedMs = median(refusing.map((found) => found.refusedMs))
+  const [driftLeast, driftMost] = range(rounds.map(({ drift }) => drift))
   return [
     shedding,
     `${load}×`,
@@ -195,7 +213,9 @@ function row(shedding: string, load: number, rounds: readonly Found[]): readonly
     formatTime(middle(({ p50Ms }) => p50Ms)),
     formatTime(middle(({ p99Ms }) => p99Ms)),
     formatShare(middle(({ refused }) => refused)),
-    Number.isNaN(refusedMs) ? '-' : `${refusedMs.toFixed(1)} ms`,
+    // A call is sent up to a millisecond before it is due.
+    refusing.length === 0 ? '-' : `${Math.max(0, refusedMs).toFixed(1)} ms`,
+    `${formatShare(driftLeast)} – ${formatShare(driftMost)}`,
   ]
 }
 
@@ -219,7 +239,7 @@ function describe(roundCount: number): string {
   return [
     `The mid-size model, JSON, one row an invocation, one instance, \`BERTH_OBJECTIVE_MS=${OBJECTIVE_MS}\`. *Goodput* is what is answered`,
     'within the objective, counted from when an invocation was due, as a share of what a closed loop of',
-    `${CAPACITY_CONNECTIONS} connections had just got. Arrivals are Poisson, whether or not earlier ones were answered; the generator shares the`,
+    `${CAPACITY_CONNECTIONS} connections had just got; the last column says whether the machine still gave that afterwards. Arrivals are Poisson, whether or not earlier ones were answered; the generator shares the`,
     `machine. Medians of ${roundCount} interleaved rounds; p50 and p99 are of what was answered.`,
   ].join('\n')
 }
