@@ -37,8 +37,8 @@ interface HeadForm extends Pick<
  * Remembers how the heads of clients look, so that a claim is put together from its places instead of being parsed:
  * 0.5 µs instead of 2.5 (decision 0003).
  *
- * Names, places and the scope of a credential are kept; of no request a value, a hash, a signature or a verdict. A claim
- * that is recalled is the one that {@link parseClaim} would return, and is verified like it.
+ * Names, places, the scope of a credential and a date are kept; of no request another value, a hash, a signature or a
+ * verdict. A claim that is recalled is the one that {@link parseClaim} would return, and is verified like it.
  *
  * Holds at most {@link FORMS_MAX} forms of {@link FORM_LENGTH_MAX} characters, all of requests that were verified: without
  * a key nobody can put one here or push one out.
@@ -126,7 +126,7 @@ function fits(form: HeadForm, rawHeaders: readonly string[]): boolean {
   const authorization = rawHeaders[authorizationAt] ?? ''
   const startLength = authorizationStart.length
   if (authorization.length !== startLength + SIGNATURE_LENGTH) return false
-  // A cut and a comparison take 0.1 µs here, startsWith twice that.
+  // A cut and a comparison take 0.1 µs; startsWith took 1.4 µs more here (decision 0003).
   if (authorization.slice(0, startLength) !== authorizationStart) return false
   for (let index = 0; index < names.length; index += 1) {
     if (rawHeaders[2 * index] !== names[index]) return false
