@@ -142,6 +142,8 @@ export class FrameConnection implements Carrier {
     if (buffers.length > 1) this.#socket.cork()
     for (const buffer of buffers) this.#socket.write(buffer)
     if (buffers.length > 1) this.#socket.uncork()
+    // The system has it all: nearly always.
+    if (this.#socket.writableLength === 0) this.#outbox.reuse()
     if (this.#uploads.hasMore && !this.#socket.writableNeedDrain) this.#planFlush()
   }
 
