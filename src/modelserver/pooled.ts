@@ -1,20 +1,7 @@
-import { Buffer } from 'node:buffer'
-import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { request } from 'node:http'
-import type { IncomingMessage } from 'node:http'
 import { flushCompileCache } from 'node:module'
-import { join } from 'node:path'
-import type { Image, Reply } from './image.ts'
-import { listen } from './listen.ts'
-import { findModel } from './onnx/find-model.ts'
 import { SpareWorker } from './onnx/spare-worker.ts'
-import { parseOptions } from './options.ts'
-import { ModelServer } from './server.ts'
+import { rehearse } from './rehearsal.ts'
 import { EXIT_CODES, StartFailure } from './start-failure.ts'
-
-// The first time compiles; the second one finds out what else there is to compile.
-const REHEARSALS = 2
 
 /** What this process is to become. */
 export interface Assignment {
@@ -47,7 +34,7 @@ export async function waitForAssignment(
   const spareWorker = await SpareWorker.start((reason) => {
     end(EXIT_CODES.bug, `the inference thread that waited for a model died: ${reason}`)
   })
-  await rehearse()
+  await rehearse(spareWorker)
   // Whoever ends this process may well use SIGKILL, which writes nothing down.
   flushCompileCache()
   const { promise, resolve } = Promise.withResolvers<Assignment>()
@@ -62,49 +49,4 @@ export async function waitForAssignment(
 
 function tell(message: ToControl, onSent?: () => void): void {
   process.send?.(message, undefined, {}, () => onSent?.())
-}
-
-/**
- * Finds a model and answers for it, on a socket that nobody knows: what this thread does on the way to a first answer takes
- * several times as long the first time.
- */
-async function rehearse(): Promise<void> {
-  // In the instance's folder, with which it goes at last; relative, so that no path is too long for a socket.
-  const folder = await mkdtemp('rehearsal-')
-  try {
-    await writeFile(join(folder, 'model.onnx'), '')
-    const socketPath = join(folder, '0.sock')
-    const flags = ['--image=berth/onnx', `--model-directory=${folder}`, `--socket=${socketPath}`]
-    const { address, imageName, bodyBytesMax, modelDirectory } = parseOptions(flags, {})
-    await findModel(modelDirectory)
-    const nowMs = (): number => performance.now()
-    const log = (): void => undefined
-    const modelServer = new ModelServer({ image: STAND_IN, imageName, bodyBytesMax, nowMs, log })
-    await listen(modelServer.server, address)
-    for (let time = 0; time < REHEARSALS; time += 1) {
-      await ask(socketPath, 'GET', '/ping')
-      await ask(socketPath, 'POST', '/invocations')
-    }
-    await modelServer.close()
-  } finally {
-    await rm(folder, { recursive: true })
-  }
-}
-
-async function ask(socketPath: string, method: string, path: string): Promise<void> {
-  const asking = request({ socketPath, method, path, agent: false })
-  asking.end(method === 'POST' ? '{"instances":[[1,2]]}' : '')
-  const [reply]: IncomingMessage[] = await once(asking, 'response')
-  if (reply !== undefined) await once(reply.resume(), 'end')
-}
-
-const EMPTY: Reply = { status: 200, headers: {}, body: Buffer.alloc(0) }
-
-const STAND_IN: Image = {
-  frameSuffixes: ['w0'],
-  usedCount: () => 0,
-  ping: () => Promise.resolve(EMPTY),
-  invoke: () => Promise.resolve(EMPTY),
-  drain: () => Promise.resolve(),
-  close: () => Promise.resolve(),
 }

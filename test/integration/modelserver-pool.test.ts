@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { frameSocketPath, frameSocketSuffix } from '../../src/domain/frames-address.ts'
+import type { Image } from '../../src/modelserver/image.ts'
+import { startOnnxImage } from '../../src/modelserver/onnx/onnx-image.ts'
+import { SpareWorker } from '../../src/modelserver/onnx/spare-worker.ts'
 import { WorkerPool } from '../../src/modelserver/onnx/worker-pool.ts'
+import { parseOptions } from '../../src/modelserver/options.ts'
 import type { StartFailure } from '../../src/modelserver/start-failure.ts'
 import { until } from '../support/until.ts'
 
+const MODELS = join(import.meta.dirname, '../fixtures/models')
 const never = new AbortController().signal
 
 function startPool(
@@ -116,4 +125,43 @@ test('a thread that dies before its model is loaded is reported with what it sai
     failures.map(({ reason, message }) => [reason, message]),
     [['bug', 'the inference thread died while it loaded the model: rude']],
   )
+})
+
+test('a thread that was taken back serves another model, and nothing of the first is left', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-spare-'))
+  const socketPath = join(folder, '0.sock')
+  const framesPath = frameSocketPath(socketPath, frameSocketSuffix(0))
+  const spareWorker = await SpareWorker.start((reason) => assert.fail(reason))
+  const serve = async (model: string): Promise<Image> => {
+    const modelDirectory = join(folder, model)
+    mkdirSync(modelDirectory)
+    copyFileSync(join(MODELS, model), join(modelDirectory, model))
+    const options = parseOptions(['--image=berth/onnx', `--model-directory=${modelDirectory}`], {})
+    const onStartFailure = (failure: StartFailure): void => assert.fail(failure)
+    const wiring = { socketPath, spareWorker, log: () => undefined, onStartFailure }
+    const image = await startOnnxImage({ ...options, ...wiring })
+    await until(`${model} to be loaded`, async () => (await image.ping()).status === 200)
+    assert.ok(existsSync(framesPath))
+    return image
+  }
+  const invoke = async (image: Image, row: string): Promise<string> => {
+    const headers = { 'content-type': 'text/csv', accept: 'text/csv' }
+    const call = { method: 'POST', path: '/invocations', headers, body: Buffer.from(row) }
+    const { body } = await image.invoke(call, never)
+    assert.ok(body instanceof Uint8Array)
+    return Buffer.from(body).toString().trim()
+  }
+  try {
+    const first = await serve('affine.onnx')
+    assert.equal(await invoke(first, '1,2,3'), '14.5,31.5')
+    await first.drain()
+    await spareWorker.takeBack()
+    assert.ok(!existsSync(framesPath))
+    const second = await serve('identity-float32.onnx')
+    assert.equal(await invoke(second, '7,8'), '7,8')
+    await second.drain()
+    await second.close()
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseLabels } from '../codecs/presentation.ts'
 import { StartFailure } from '../start-failure.ts'
-import type { OptimisedForm } from './mapped-model.ts'
+import type { OptimisedForm } from './optimised-form.ts'
 
 /** The files of a model. */
 export interface ModelFiles {

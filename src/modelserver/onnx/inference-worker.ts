@@ -25,11 +25,12 @@ import type { FromWorker, ToWorker } from './worker-messages.ts'
 const HELD_BYTES_MAX = 256 * 1024 * 1024
 
 if (parentPort === null) throw new Error('This is the program of a thread.')
-// A thread of the warm pool is started without, and told later.
-const data: InferenceWorkerData = workerData ?? (await waitForData(parentPort))
-await runWorker(parentPort)
+// A thread of the warm pool is started without, and told later; first of a model to rehearse with.
+if (workerData) await serveModel(parentPort, workerData)
+else while (await serveModel(parentPort, await waitForData(parentPort)));
 
-async function runWorker(port: MessagePort): Promise<void> {
+/** @returns whether the model was given back, so that another may follow. */
+async function serveModel(port: MessagePort, data: InferenceWorkerData): Promise<boolean> {
   const send = (message: FromWorker): void => {
     const moved = message.kind === 'reply' ? movable(message.reply.body) : []
     port.postMessage(message, moved)
@@ -39,17 +40,20 @@ async function runWorker(port: MessagePort): Promise<void> {
     const model = await loadModel(data.files, (event, fields) =>
       send({ kind: 'note', event, fields }),
     )
-    await serve(model, port, send)
+    await serve(model, data, { port, send })
+    return true
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error
     send({ kind: 'failed', reason: error.reason, message: error.message })
+    return false
   }
 }
 
+/** Resolves when the model has been given back. */
 async function serve(
   model: Model,
-  port: MessagePort,
-  send: (message: FromWorker) => void,
+  data: InferenceWorkerData,
+  { port, send }: { readonly port: MessagePort; readonly send: (message: FromWorker) => void },
 ): Promise<void> {
   const { isBatching, waitingMax, framesPath } = data
   const log: Log = (_level, event, fields = {}) => send({ kind: 'note', event, fields })
@@ -63,14 +67,17 @@ async function serve(
       frames.flush()
     },
   })
-  const frames = createFrameServer(batcher, log)
+  const frames = createFrameServer(batcher, data, log)
   if (framesPath !== undefined) await listen(frames.server, { socketPath: framesPath })
   const calls = new PortCalls(batcher, send)
-  port.on('message', (message: ToWorker) => {
+  const released = Promise.withResolvers<void>()
+  const receive = (message: ToWorker): void => {
     if (message.kind === 'invoke') calls.add(message.id, message.request)
     else if (message.kind === 'cancel') calls.cancel(message.id)
     else if (message.kind === 'drain') void drain()
-  })
+    else released.resolve()
+  }
+  port.on('message', receive)
   const drain = async (): Promise<void> => {
     await frames.close()
     await batcher.idle()
@@ -78,9 +85,12 @@ async function serve(
   }
   const signature = describeSignature(model.session.signature)
   send({ kind: 'ready', signature, callsMax: batcher.callsMax })
+  await released.promise
+  port.off('message', receive)
+  await model.session.close()
 }
 
-function createFrameServer(batcher: Batcher, log: Log): FrameServer {
+function createFrameServer(batcher: Batcher, data: InferenceWorkerData, log: Log): FrameServer {
   return new FrameServer({
     bodyBytesMax: data.bodyBytesMax,
     heldBytesMax: HELD_BYTES_MAX,

@@ -2,28 +2,16 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { artefactKey } from '../compile/artefact-key.ts'
 import { findDamage, MODEL_NAME, readManifest, suspectPath } from '../compile/artefact.ts'
+import type { OptimisedForm } from './optimised-form.ts'
 import { createSession, runtimeVersion } from './session.ts'
 import type { Session } from './session.ts'
-import { createTurn } from './turn.ts'
-import type { TurnMemory } from './turn.ts'
 import { TwoSpeedSession } from './two-speed-session.ts'
 
 // How often a session that could be faster asks whether it is time.
 const LOOK_INTERVAL_MS = 50
 
-/** The optimised form of a model, for all workers that load it. */
-export interface OptimisedForm {
-  readonly directory: string
-  readonly turn: TurnMemory
-}
-
 /** Something for the log that a worker has no answer to give about. */
 export type Note = (event: string, fields: Readonly<Record<string, string | number>>) => void
-
-/** Names the folder to the workers of one model; `undefined` stays so. */
-export function optimisedForm(directory: string | undefined): OptimisedForm | undefined {
-  return directory === undefined ? undefined : { directory, turn: createTurn() }
-}
 
 /**
  * Loads a model by mapping its optimised form: in milliseconds whatever its size, its weights in the page cache and

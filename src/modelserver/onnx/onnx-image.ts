@@ -8,7 +8,7 @@ import { findModel } from './find-model.ts'
 import { inferenceWorkerUrl } from './inference-worker-url.ts'
 import type { SpareWorker } from './spare-worker.ts'
 import type { InferenceWorkerData } from './worker-data.ts'
-import { optimisedForm } from './mapped-model.ts'
+import { optimisedForm } from './optimised-form.ts'
 import { transferable, WorkerPool } from './worker-pool.ts'
 
 /** What `berth/onnx` needs. */

@@ -10,6 +10,8 @@ export type ToWorker =
   | { readonly kind: 'cancel'; readonly id: number }
   /** Take no more frames; say so when what came by frames has been answered. */
   | { readonly kind: 'drain' }
+  /** Give the model back; only after `drain`. */
+  | { readonly kind: 'release' }
 
 /** From a worker to the pool. */
 export type FromWorker =
