@@ -114,10 +114,10 @@ suite('the scikit-learn example behind the AWS SDK', () => {
   })
 
   test('an image of AWS that nothing stands in for is refused with what to use', async () => {
-    const image = '763104351884.dkr.ecr.us-east-1.amazonaws.com/sagemaker-tritonserver:23.08-py3'
-    await assert.rejects(createConfig(berth, { name: 'triton', image }), {
+    const image = '763104351884.dkr.ecr.us-east-1.amazonaws.com/djl-inference:0.30.0-cpu'
+    await assert.rejects(createConfig(berth, { name: 'djl', image }), {
       name: 'ValidationException',
-      message: /is not offered by this installation\. Triton repositories/,
+      message: /is not offered by this installation\. Load the model in model_fn/,
     })
   })
 })
