@@ -40,7 +40,11 @@ export class ModelServerProcess implements AsyncDisposable {
   static async start(args: readonly string[], socketPath?: string): Promise<ModelServerProcess> {
     await using started = new AsyncDisposableStack()
     const server = started.use(new ModelServerProcess(args, socketPath))
-    await until('the model server to answer', () => answersPing(server.socketPath))
+    await until('the model server to answer', () => {
+      const { exitCode, signalCode } = server.child
+      if (exitCode === null && signalCode === null) return answersPing(server.socketPath)
+      throw new Error(`The model server ended with ${signalCode ?? `exit code ${exitCode}`}`)
+    })
     started.move()
     return server
   }
