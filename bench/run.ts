@@ -6,6 +6,7 @@ import { measureGatewayHop } from './gateway-hop.ts'
 import { measureGatewayMemory } from './gateway-memory.ts'
 import { measureGatewayModes } from './gateway-modes.ts'
 import { measureGatewayOverhead } from './gateway-overhead.ts'
+import { measureGatewayStory } from './gateway-story.ts'
 import { packageRoot } from './harness/berth.ts'
 import { readProvenance } from './harness/machine.ts'
 import { renderReport, type Section } from './harness/report.ts'
@@ -22,6 +23,7 @@ const BENCHES = {
   'cold-start': measureColdStart,
   gateway: measureGatewayOverhead,
   hop: measureGatewayHop,
+  story: measureGatewayStory,
   stream: measureStream,
   modes: measureGatewayModes,
   sigv4: measureSigV4,
