@@ -1,13 +1,14 @@
 """Writes src/wire/generated/model-config.json: Triton's ModelConfig as protobufjs reads descriptors.
 
-Run: node_modules/.cache/triton-oracle/bin/python scripts/extract-model-config.py
-(the environment that scripts/record-triton.ts makes; its tritonclient carries the compiled messages)
+Run: PYTHON scripts/extract-model-config.py [FOLDER], with a Python that has the tests' tritonclient
+(test/support/triton-client.ts), which carries the compiled messages.
 
 Fields are in the order of declaration: in it `GET /v2/models/<m>/config` prints them.
 """
 
 import json
 import pathlib
+import sys
 
 from google.protobuf.descriptor import FieldDescriptor as F
 from tritonclient.grpc import model_config_pb2
@@ -62,5 +63,6 @@ file = model_config_pb2.DESCRIPTOR
 messages = {name: message_of(one) for name, one in file.message_types_by_name.items()}
 enums = {name: enum_of(one) for name, one in file.enum_types_by_name.items()}
 root = {"nested": {"inference": {"nested": {**enums, **messages}}}}
-target = pathlib.Path(__file__).parent.parent / "src/wire/generated/model-config.json"
+committed = pathlib.Path(__file__).parent.parent / "src/wire/generated"
+target = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else committed) / "model-config.json"
 target.write_text(json.dumps(root, indent=1) + "\n")
