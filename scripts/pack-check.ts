@@ -22,6 +22,7 @@ const EXPECTED = [
   /^dist\/(cli|gateway|modelserver|modelserver\/compile|modelserver\/compile\/job|modelserver\/onnx|modelserver\/triton|modelserver\/triton\/onnx|examples\/digits|chunks)\/[\w-]+\.js(\.map)?$/,
   /^dist\/main\.js(\.map)?$/,
   /^dist\/modelserver\/triton\/grpc\/\w+\.proto$/,
+  /^dist\/modelserver\/python\/worker\/(berth_worker\/)?\w+\.py$/,
   /^dist\/THIRD-PARTY-NOTICES\.txt$/,
   /^dist\/onnxruntime\/(linux|darwin)\/(x64|arm64)\/[\w.]+$/,
   /^examples\/digits\/(README\.md|train\.py|requirements\.txt|holdout\.csv|one-image\.json)$/,
