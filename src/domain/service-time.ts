@@ -33,8 +33,8 @@ const TELLING_SHARE = 0.5
  * would be simpler and wrong: it takes the arrivals of an idle instance for its capacity.
  *
  * On top comes a margin, learned only where refusals are decided: near the end of the useful time. Behind few others a pause of
- * the machine is a multiple of what is expected, behind many a fraction; a margin learned from both refused a fifth at 0.8×
- * capacity on a disturbed machine of which nearly all would have been in time.
+ * the machine is a multiple of what is expected, behind many a fraction; with a margin learned from both, a machine that keeps
+ * stopping for moments makes the gateway refuse what would be in time.
  */
 export class ServiceTime implements ServicePrediction {
   readonly #line = new BatchCostModel(FORGETTING)
