@@ -13,10 +13,8 @@ import type { SpareWorker } from './onnx/spare-worker.ts'
 import { parseOptions } from './options.ts'
 import type { Options } from './options.ts'
 import { waitForAssignment } from './pooled.ts'
-import { startPythonImage } from './python/python-image.ts'
 import { ModelServer } from './server.ts'
 import { EXIT_CODES, StartFailure } from './start-failure.ts'
-import { startTritonImage } from './triton/triton-image.ts'
 
 // The platform kills 30 s after SIGTERM; what is outstanding by then would be lost without a word. Connections are
 // cut first; only an inference that goes on in native code then needs the signal, for an exit would wait for it.
@@ -57,7 +55,8 @@ async function serve(
   if (options.idleExitMs > 0) stopWhenIdle(modelServer, options.idleExitMs, stop)
 }
 
-function startImage(
+// Two of the images are loaded when they are asked for: the others would wait for what only those need (protobufjs among it).
+async function startImage(
   options: Options,
   variables: ReturnType<typeof environment>,
   spareWorker: SpareWorker | undefined,
@@ -73,7 +72,8 @@ function startImage(
         log,
         onStartFailure: exitBecause,
       })
-    case 'berth/python':
+    case 'berth/python': {
+      const { startPythonImage } = await import('./python/python-image.ts')
       return startPythonImage({
         ...options,
         socketPath,
@@ -81,7 +81,9 @@ function startImage(
         log,
         onStartFailure: exitBecause,
       })
-    case 'berth/triton':
+    }
+    case 'berth/triton': {
+      const { startTritonImage } = await import('./triton/triton-image.ts')
       return startTritonImage({
         ...options,
         socketPath,
@@ -89,6 +91,7 @@ function startImage(
         log,
         onStartFailure: exitBecause,
       })
+    }
     case 'berth/echo':
       return startEchoImage({
         ...options,

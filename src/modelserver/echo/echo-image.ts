@@ -1,11 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { frameSocketPath, frameSocketSuffix } from '../../domain/frames-address.ts'
-import { FrameServer } from '../frames/frame-server.ts'
-import { serveImageByFrames } from '../frames/image-calls.ts'
+import { ImageFrames } from '../frames/image-frames.ts'
 import { errorReply } from '../image.ts'
 import type { Image, Invocation, Reply } from '../image.ts'
-import { listen } from '../listen.ts'
 import type { Log } from '../log.ts'
 import { parseEchoOrders, parseEchoSettings } from './echo-settings.ts'
 import type { EchoOrders, EchoSettings } from './echo-settings.ts'
@@ -37,20 +34,15 @@ const ORDERED_EXIT_CODE = 1
  * @throws StartFailure `badOptions`: a `BERTH_ECHO_…` variable is out of bounds.
  */
 export async function startEchoImage(options: EchoImageOptions): Promise<Image> {
-  const { environment, exit, socketPath, bodyBytesMax, log } = options
+  const { environment, exit } = options
   const settings = parseEchoSettings(environment)
   exitOnOrder(settings, exit)
   await sleep(settings.startDelayMs)
   let pingCount = 0
-  const suffix = frameSocketSuffix(0)
-  const frames = new FrameServer({
-    bodyBytesMax,
-    heldBytesMax: HELD_BYTES_MAX,
-    onCall: (call) => serveByFrames(call),
-    log,
-  })
   const image: Image = {
-    frameSuffixes: socketPath === undefined ? [] : [suffix],
+    get frameSuffixes() {
+      return frames.suffixes
+    },
     usedCount: () => frames.servedCount,
     drain: () => frames.close(),
     close: () => Promise.resolve(),
@@ -64,10 +56,8 @@ export async function startEchoImage(options: EchoImageOptions): Promise<Image> 
     },
     invoke: (invocation, signal) => echo(invocation, signal, exit),
   }
-  const serveByFrames = serveImageByFrames(image, log)
-  if (socketPath !== undefined) {
-    await listen(frames.server, { socketPath: frameSocketPath(socketPath, suffix) })
-  }
+  const frames = new ImageFrames(image, { ...options, heldBytesMax: HELD_BYTES_MAX })
+  await frames.listen()
   return image
 }
 

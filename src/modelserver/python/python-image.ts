@@ -1,9 +1,6 @@
-import { frameSocketPath, frameSocketSuffix } from '../../domain/frames-address.ts'
-import { FrameServer } from '../frames/frame-server.ts'
-import { serveImageByFrames } from '../frames/image-calls.ts'
+import { ImageFrames } from '../frames/image-frames.ts'
 import { errorReply } from '../image.ts'
 import type { Image, Invocation, Reply } from '../image.ts'
-import { listen } from '../listen.ts'
 import type { Log } from '../log.ts'
 import { Rejection } from '../rejection.ts'
 import { preparePython } from './environment/prepare-python.ts'
@@ -53,28 +50,25 @@ export async function startPythonImage(options: PythonImageOptions): Promise<Ima
 }
 
 class PythonImage implements Image {
-  readonly frameSuffixes: readonly string[]
   readonly #options: PythonImageOptions
   readonly #settings: ReturnType<typeof parsePythonSettings>
-  readonly #frames: FrameServer
+  readonly #frames: ImageFrames
   readonly #closing = new AbortController()
   #pool: PythonPool | undefined
   #step = 'looks for Python'
 
   constructor(options: PythonImageOptions) {
-    const { socketPath, bodyBytesMax, log } = options
     this.#options = options
     this.#settings = parsePythonSettings(options.environment, options.workerCount)
-    this.frameSuffixes = socketPath === undefined ? [] : [frameSocketSuffix(0)]
-    const onCall = serveImageByFrames(this, log)
-    this.#frames = new FrameServer({ bodyBytesMax, heldBytesMax: HELD_BYTES_MAX, onCall, log })
+    this.#frames = new ImageFrames(this, { ...options, heldBytesMax: HELD_BYTES_MAX })
   }
 
-  async listen(): Promise<void> {
-    const { socketPath } = this.#options
-    if (socketPath === undefined) return
-    const path = frameSocketPath(socketPath, frameSocketSuffix(0))
-    await listen(this.#frames.server, { socketPath: path })
+  get frameSuffixes(): readonly string[] {
+    return this.#frames.suffixes
+  }
+
+  listen(): Promise<void> {
+    return this.#frames.listen()
   }
 
   /** Makes the environment and starts the workers, while pings are answered. */

@@ -1,19 +1,6 @@
-import type { Datatype } from '../../wire/oip/tensor.ts'
+import type { Graph } from '../../wire/oip/onnx-config.ts'
 import type { VersionPolicy } from '../../domain/version-policy.ts'
 import type { ModelConfig } from './model-config.ts'
-
-/** An input or output as the model's own file says; -1 is a dimension that it leaves open. */
-export interface GraphPort {
-  readonly name: string
-  readonly datatype: Datatype
-  readonly dims: readonly number[]
-}
-
-/** What a model takes and gives by its own file. */
-export interface GraphPorts {
-  readonly inputs: readonly GraphPort[]
-  readonly outputs: readonly GraphPort[]
-}
 
 /** A model's configuration as far as it is written down. */
 export interface ConfigSource {
@@ -29,5 +16,5 @@ export interface ConfigSource {
    *
    * @throws OipError INVALID_ARG: it is not valid, or not what the model is.
    */
-  complete(graph: GraphPorts | undefined): ModelConfig
+  complete(graph: Graph | undefined): ModelConfig
 }

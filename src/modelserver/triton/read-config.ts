@@ -9,11 +9,12 @@ import {
 import { BACKEND_DEFAULTS, normaliseScheduling } from '../../wire/oip/model-config-normalise.ts'
 import { finishModelConfig, prepareModelConfig } from '../../wire/oip/model-config-prepare.ts'
 import type { ModelConfig as ConfigMessage } from '../../wire/oip/model-config.ts'
-import type { ConfigSource, GraphPorts } from './config-source.ts'
+import { completeOnnxConfig, type Graph } from '../../wire/oip/onnx-config.ts'
+import type { ConfigSource } from './config-source.ts'
 import { ENSEMBLE } from './load-version.ts'
 import type { ModelConfig } from './model-config.ts'
 import type { ReadConfig } from './model-repository.ts'
-import { autoComplete, compareWithGraph } from './onnx/auto-complete.ts'
+import { compareWithGraph } from './onnx/compare-with-graph.ts'
 import type { TritonOptions } from './options.ts'
 import { refuseUnsupported } from './refuse-unsupported.ts'
 import { toModelConfig, toVersionPolicy } from './to-model-config.ts'
@@ -96,12 +97,14 @@ async function detectBackend(
 
 function complete(
   config: ConfigMessage,
-  graph: GraphPorts | undefined,
+  graph: Graph | undefined,
   { isAutoCompleting, defaultMaxBatchSize }: ConfigReaderOptions,
 ): ModelConfig {
   const filled =
     graph !== undefined && isAutoCompleting
-      ? normaliseScheduling(fillModelConfig(autoComplete(config, graph, defaultMaxBatchSize)))
+      ? normaliseScheduling(
+          completeOnnxConfig(config, graph, { maxBatchSizeDefault: defaultMaxBatchSize }),
+        )
       : config
   const whole = finishModelConfig(filled)
   if (graph !== undefined) compareWithGraph(whole, graph)

@@ -1,10 +1,7 @@
 import { readdir } from 'node:fs/promises'
-import { frameSocketPath, frameSocketSuffix } from '../../domain/frames-address.ts'
-import { FrameServer } from '../frames/frame-server.ts'
-import { serveImageByFrames } from '../frames/image-calls.ts'
+import { ImageFrames } from '../frames/image-frames.ts'
 import { jsonReply } from '../image.ts'
 import type { Image, Invocation, Reply } from '../image.ts'
-import { listen } from '../listen.ts'
 import type { Log } from '../log.ts'
 import { StartFailure } from '../start-failure.ts'
 import { errorReply } from './http/http-call.ts'
@@ -71,14 +68,13 @@ async function findModelName(
 }
 
 class TritonImage implements Image {
-  readonly frameSuffixes: readonly string[]
   readonly #options: TritonImageOptions
   readonly #modelName: string
   readonly #repository: ModelRepository
-  readonly #frames: FrameServer
+  readonly #frames: ImageFrames
 
   constructor(options: TritonImageOptions, modelName: string) {
-    const { modelDirectory, socketPath, bodyBytesMax, log } = options
+    const { modelDirectory, log } = options
     this.#options = options
     this.#modelName = modelName
     this.#repository = new ModelRepository({
@@ -91,16 +87,15 @@ class TritonImage implements Image {
       }),
       log,
     })
-    this.frameSuffixes = socketPath === undefined ? [] : [frameSocketSuffix(0)]
-    const onCall = serveImageByFrames(this, log)
-    this.#frames = new FrameServer({ bodyBytesMax, heldBytesMax: HELD_BYTES_MAX, onCall, log })
+    this.#frames = new ImageFrames(this, { ...options, heldBytesMax: HELD_BYTES_MAX })
   }
 
-  async listen(): Promise<void> {
-    const { socketPath } = this.#options
-    if (socketPath === undefined) return
-    const path = frameSocketPath(socketPath, frameSocketSuffix(0))
-    await listen(this.#frames.server, { socketPath: path })
+  get frameSuffixes(): readonly string[] {
+    return this.#frames.suffixes
+  }
+
+  listen(): Promise<void> {
+    return this.#frames.listen()
   }
 
   /** @throws StartFailure `modelInvalid`. */

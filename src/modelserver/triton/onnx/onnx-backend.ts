@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { GraphTensor } from '../../../wire/oip/onnx-config.ts'
 import { splitBytes } from '../../../wire/oip/tensor.ts'
 import type { Tensor } from '../../../wire/oip/tensor.ts'
 import type { Port } from '../../codecs/signature.ts'
 import type { Log } from '../../log.ts'
 import type { Backend, LoadedModel, ModelToLoad } from '../backend.ts'
-import type { GraphPort } from '../config-source.ts'
 import { ServingError } from '../serving-error.ts'
 import { toDatatype } from './element-bytes.ts'
 import { OnnxInstance } from './onnx-instance.ts'
@@ -45,7 +45,7 @@ async function findModelFile(versionDirectory: string, filename: string): Promis
   return found.isDirectory() ? join(path, 'model.onnx') : path
 }
 
-function toGraphPort({ name, type, dims }: Port): GraphPort {
+function toGraphPort({ name, type, dims }: Port): GraphTensor {
   const sizes = dims.map((dim) => (typeof dim === 'number' ? dim : -1))
   return { name, datatype: toDatatype(type), dims: sizes }
 }

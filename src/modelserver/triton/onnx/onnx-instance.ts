@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Signature } from '../../codecs/signature.ts'
 import type { Log } from '../../log.ts'
+import { startThread } from '../../onnx/start-thread.ts'
 import type { ExecutionTimes, InferenceRequest, ModelInstance } from '../backend.ts'
 import { nowNs } from '../clock.ts'
 import { gatherInputs, scatterOutputs } from '../gather.ts'
@@ -72,7 +73,7 @@ export class OnnxInstance implements ModelInstance {
     const { promise, resolve, reject } = Promise.withResolvers<Signature>()
     // It may be that nobody waits for it by the time it fails.
     promise.catch(() => undefined)
-    const worker = new Worker(instanceWorkerUrl(), { workerData: this.#data })
+    const worker = startThread(instanceWorkerUrl(), this.#data)
     this.#worker = worker
     let lastWords = ''
     worker.on('error', (error: unknown) => (lastWords = String(error)))
