@@ -22,6 +22,7 @@ const PROGRAMS = [
   'src/gateway/main.ts',
   'src/modelserver/main.ts',
   'src/modelserver/onnx/inference-worker.ts',
+  'src/modelserver/multi-model/onnx/model-host-worker.ts',
   'src/modelserver/compile/main.ts',
   'src/modelserver/compile/job/main.ts',
   'src/modelserver/triton/main.ts',
