@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { ensureModelPython } from '../support/model-python.ts'
 import { startTriton, TestRepository } from '../support/triton-server.ts'
 import type { Answer, RunningTriton } from '../support/triton-server.ts'
 import { until } from '../support/until.ts'
 
-const { BERTH_PYTHON } = process.env
 process.env['BERTH_PYTHON'] = await ensureModelPython()
-after(() => {
-  if (BERTH_PYTHON === undefined) delete process.env['BERTH_PYTHON']
-  else process.env['BERTH_PYTHON'] = BERTH_PYTHON
-})
 
 const PORTS = `backend: "python"
 input { name: "ORDER" data_type: TYPE_STRING dims: [ 1 ] }
@@ -87,6 +82,8 @@ async function serve(
   const texts = Object.entries(files).map(([name, text]) => [name, { text }] as const)
   const repository = new TestRepository(Object.fromEntries(texts))
   process.env['BERTH_TEST_FOLDER'] = repository.path
+  // Environments are made below it.
+  process.env['HOME'] = repository.path
   const server = await startTriton(repository.path, flags)
   return {
     server,
@@ -211,7 +208,7 @@ test('what keeps a model from loading is said where the load was asked for, and 
     'empty/1/note.txt': '',
     'lacking/config.pbtxt': PORTS,
     'lacking/1/model.py': OBEDIENT,
-    'lacking/1/requirements.txt': 'there-is-no-such-package-of-berth==1.0\n',
+    'lacking/1/requirements.txt': '--no-index\nthere-is-no-such-package-of-berth\n',
   }
   const flags = ['--model-control-mode=explicit', '--load-model=good']
   await using served = await serve(files, flags)

@@ -50,12 +50,7 @@ const PROTOCOL_DIFFERENCES: Readonly<Record<string, Difference>> = {
   'output twice': { why: 'later releases refuse it', says: /output 'OUTPUT0' already exists/ },
 }
 
-const { BERTH_PYTHON } = process.env
 process.env['BERTH_PYTHON'] = await ensureModelPython()
-after(() => {
-  if (BERTH_PYTHON === undefined) delete process.env['BERTH_PYTHON']
-  else process.env['BERTH_PYTHON'] = BERTH_PYTHON
-})
 
 suite('as tritonserver does with the Python backend', async () => {
   const repository = join(FIXTURES, 'python-repository')

@@ -21,6 +21,7 @@ import { loadAtStart, pollForever } from './start-models.ts'
 
 // Source: tritonserver ends with 1 whenever it cannot start.
 const CANNOT_START = 1
+const DEFAULT_PYTHON = 'python3'
 
 // Whoever reads the output may be killed before us; that must not end a server that serves.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined)
@@ -37,9 +38,11 @@ async function serve(options: TritonOptions): Promise<void> {
   const logSettings = new LogSettings(options.logsInfo)
   const log = logSettings.filter(createLog((line) => process.stdout.write(line), Date.now))
   const variables = environment()
+  const named = variables['BERTH_PYTHON'] ?? DEFAULT_PYTHON
   const python = new PythonBackend({
     limits: options.backends.python,
-    python: variables['BERTH_PYTHON'],
+    // As for `berth up`: the default is looked for, another is taken with its own packages.
+    python: named === DEFAULT_PYTHON ? undefined : named,
     environmentsDirectory: join(homedir(), '.cache', 'berth', 'python'),
     environment: variables,
     models: {
