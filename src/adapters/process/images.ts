@@ -88,9 +88,10 @@ export function builtInImages(
     const wanted = standIn.kind === 'built-in' ? standIn.image : image
     const name = BUILT_IN_IMAGES.find((known) => wanted === known || wanted.startsWith(`${known}:`))
     if (name === undefined) return undefined
+    const hasPython = name === 'berth/python' || name === 'berth/triton'
     const argumentsOf: PooledProgram['argumentsOf'] = (launch) => [
       ...modelServerArguments(name, launch, server),
-      ...(name === 'berth/python' ? pythonArguments(server.python, packages) : []),
+      ...(hasPython ? pythonArguments(server.python, packages) : []),
     ]
     return {
       command: server.nodePath,
@@ -98,7 +99,7 @@ export function builtInImages(
       takesCode: name === 'berth/python',
       permanentExitCodes: MODEL_SERVER_PERMANENT_EXIT_CODES,
       argumentsOf: (launch) => [server.entryPath, ...argumentsOf(launch)],
-      ...(name === 'berth/python' && { environment: installerVariables(server.python) }),
+      ...(hasPython && { environment: installerVariables(server.python) }),
       // It answers 200 only while a thread has the model. What the pool has ready is ONNX Runtime.
       ...(name === 'berth/onnx' && {
         goodPingCountMin: 1,
