@@ -21,6 +21,8 @@ export interface InferenceRequest {
   readonly batchSize: number
   /** 0 or empty: belongs to no sequence. */
   readonly correlationId: bigint | string
+  readonly isSequenceStart: boolean
+  readonly isSequenceEnd: boolean
   /** Aborts when nobody waits for the answer any more. */
   readonly signal: AbortSignal
   respond(response: InferenceResponse, isFinal: boolean): void

@@ -14,6 +14,8 @@ function request(inputs: readonly Tensor[]): InferenceRequest {
     parameters: new Map(),
     batchSize: inputs[0]?.shape[0] ?? 0,
     correlationId: 0n,
+    isSequenceStart: false,
+    isSequenceEnd: false,
     signal: new AbortController().signal,
     respond: () => undefined,
     fail: () => undefined,

@@ -5,6 +5,7 @@
  */
 import { createLog } from '../log.ts'
 import { StartFailure } from '../start-failure.ts'
+import type { SharedResources } from './create-runner.ts'
 import { FrontEnds } from './front-ends.ts'
 import { InferenceServer } from './inference-server.ts'
 import { LogSettings } from './log-settings.ts'
@@ -12,7 +13,9 @@ import { ModelRepository } from './model-repository.ts'
 import { OnnxBackend } from './onnx/onnx-backend.ts'
 import { parseTritonOptions } from './options.ts'
 import type { TritonOptions } from './options.ts'
+import { RateLimiter, UNLIMITED } from './rate-limiter.ts'
 import { createConfigReader } from './read-config.ts'
+import { ResponseCache } from './response-cache.ts'
 import { loadAtStart, pollForever } from './start-models.ts'
 
 // Source: tritonserver ends with 1 whenever it cannot start.
@@ -29,6 +32,13 @@ try {
   process.exit(CANNOT_START)
 }
 
+function createShared({ cacheBytes, resourceSizes }: TritonOptions): SharedResources {
+  return {
+    turns: resourceSizes === undefined ? UNLIMITED : new RateLimiter(resourceSizes),
+    cache: cacheBytes > 0 ? new ResponseCache(cacheBytes) : undefined,
+  }
+}
+
 async function serve(options: TritonOptions): Promise<void> {
   const logSettings = new LogSettings(options.logsInfo)
   const log = logSettings.filter(createLog((line) => process.stdout.write(line), Date.now))
@@ -36,6 +46,7 @@ async function serve(options: TritonOptions): Promise<void> {
     repositories: options.repositories,
     backends: { onnxruntime: new OnnxBackend() },
     readConfig: createConfigReader(options),
+    shared: createShared(options),
     log,
   })
   const server = new InferenceServer({ ...options, repository })

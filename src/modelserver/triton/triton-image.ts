@@ -8,6 +8,7 @@ import { errorReply } from './http/http-call.ts'
 import { inferOverHttp } from './http/infer-routes.ts'
 import { ModelRepository } from './model-repository.ts'
 import { OnnxBackend } from './onnx/onnx-backend.ts'
+import { UNLIMITED } from './rate-limiter.ts'
 import { createConfigReader } from './read-config.ts'
 import { toServingError } from './serving-error.ts'
 
@@ -85,6 +86,7 @@ class TritonImage implements Image {
         configName: '',
         defaultMaxBatchSize: DEFAULT_MAX_BATCH_SIZE,
       }),
+      shared: { turns: UNLIMITED, cache: undefined },
       log,
     })
     this.#frames = new ImageFrames(this, { ...options, heldBytesMax: HELD_BYTES_MAX })
