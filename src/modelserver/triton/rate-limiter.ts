@@ -34,8 +34,12 @@ export interface Turns {
   quit(seats: readonly Seat[]): void
   /** @returns whether its turn is now; else it is called when it is. */
   enter(seat: Seat, onTurn: () => void): boolean
-  /** It has run, or has nothing to run after all. */
-  leave(seat: Seat): void
+  /**
+   * It has run, or has nothing to run after all.
+   *
+   * @param askAgain lets it line up with the others for its next turn, before anyone gets what it had.
+   */
+  leave(seat: Seat, askAgain: () => void): void
 }
 
 /** Every instance runs when it is free. */
@@ -43,7 +47,7 @@ export const UNLIMITED: Turns = {
   join: () => undefined,
   quit: () => undefined,
   enter: () => true,
-  leave: () => undefined,
+  leave: (_seat, askAgain) => askAgain(),
 }
 
 /** Lets instances of all models run as their resources and priorities say. */
@@ -81,9 +85,9 @@ export class RateLimiter implements Turns {
     return true
   }
 
-  leave(seat: Seat): void {
-    if (seat.limits.needs.length === 0) return
+  leave(seat: Seat, askAgain: () => void): void {
     this.#pool.giveBack(seat)
+    askAgain()
     this.#admit()
   }
 

@@ -171,11 +171,9 @@ export class Scheduler implements Runner {
     this.#drain.settle()
   }
 
-  // Others that wait for a turn come first, then what waits here.
   #rise(seat: Seat): void {
     this.#idle.push(seat)
-    this.#options.turns.leave(seat)
-    this.#dispatch()
+    this.#options.turns.leave(seat, () => this.#dispatch())
   }
 }
 

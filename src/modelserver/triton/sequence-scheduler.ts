@@ -167,8 +167,7 @@ export class SequenceScheduler implements Runner {
 
   #rise(seat: Seat): void {
     this.#idle.add(seat)
-    this.#options.turns.leave(seat)
-    this.#dispatch()
+    this.#options.turns.leave(seat, () => this.#dispatch())
   }
 }
 
