@@ -1,7 +1,5 @@
 const NO_TLS = 'connections are not encrypted; put a proxy in front'
 const NO_GPU = 'there is no GPU support'
-const NO_CACHE = 'there is no response cache'
-const NO_RATE_LIMIT = 'there is no rate limiter; every instance runs when it is free'
 const NO_TRACE = 'requests are not traced'
 const NO_TUNING = 'it has no meaning here and cannot be set'
 
@@ -89,15 +87,15 @@ export const FLAGS = {
   'trace-rate': refused(NO_TRACE),
   'trace-count': refused(NO_TRACE),
   'trace-log-frequency': refused(NO_TRACE),
-  'cache-config': refused(NO_CACHE),
-  'cache-directory': refused(NO_CACHE),
-  'response-cache-byte-size': { refusal: NO_CACHE, accepted: ['0'] },
+  'cache-config': {},
+  'cache-directory': refused('caches are built in; libraries are not loaded'),
+  'response-cache-byte-size': {},
   'backend-directory': refused('backends are built in; libraries are not loaded'),
   'backend-config': {},
   'repoagent-directory': refused('there are no repository agents'),
   'host-policy': refused('threads are not bound to processors'),
-  'rate-limit': { refusal: NO_RATE_LIMIT, accepted: ['off'] },
-  'rate-limit-resource': refused(NO_RATE_LIMIT),
+  'rate-limit': { default: 'off' },
+  'rate-limit-resource': {},
   'pinned-memory-pool-byte-size': { refusal: NO_GPU, accepted: ['0', '268435456'] },
   'cuda-memory-pool-byte-size': refused(NO_GPU),
   'buffer-manager-thread-count': { refusal: NO_TUNING, accepted: ['0'] },

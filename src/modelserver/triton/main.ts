@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { environment } from '../../platform/config.ts'
 import { createLog } from '../log.ts'
 import { StartFailure } from '../start-failure.ts'
+import type { SharedResources } from './create-runner.ts'
 import { FrontEnds } from './front-ends.ts'
 import { InferenceServer } from './inference-server.ts'
 import { LogSettings } from './log-settings.ts'
@@ -16,7 +17,9 @@ import { OnnxBackend } from './onnx/onnx-backend.ts'
 import { parseTritonOptions } from './options.ts'
 import type { TritonOptions } from './options.ts'
 import { PythonBackend } from './python/python-backend.ts'
+import { RateLimiter, UNLIMITED } from './rate-limiter.ts'
 import { createConfigReader } from './read-config.ts'
+import { ResponseCache } from './response-cache.ts'
 import { loadAtStart, pollForever } from './start-models.ts'
 
 // Source: tritonserver ends with 1 whenever it cannot start.
@@ -32,6 +35,13 @@ try {
   const words = error instanceof StartFailure ? error.message : (stack ?? String(error))
   process.stderr.write(`${words}\n`)
   process.exit(CANNOT_START)
+}
+
+function createShared({ cacheBytes, resourceSizes }: TritonOptions): SharedResources {
+  return {
+    turns: resourceSizes === undefined ? UNLIMITED : new RateLimiter(resourceSizes),
+    cache: cacheBytes > 0 ? new ResponseCache(cacheBytes) : undefined,
+  }
 }
 
 async function serve(options: TritonOptions): Promise<void> {
@@ -56,6 +66,7 @@ async function serve(options: TritonOptions): Promise<void> {
     repositories: options.repositories,
     backends: { onnxruntime: new OnnxBackend(), python },
     readConfig: createConfigReader({ ...options, ...options.backends }),
+    shared: createShared(options),
     log,
   })
   const { metrics } = python

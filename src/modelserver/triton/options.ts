@@ -4,6 +4,7 @@ import { FLAGS } from './flags.ts'
 import type { FlagName } from './flags.ts'
 import { parseBackendSettings } from './backend-settings.ts'
 import type { BackendSettings } from './backend-settings.ts'
+import { readCacheBytes, readResourceSizes } from './shared-options.ts'
 
 /** What the command line of the model server says. */
 export interface TritonOptions {
@@ -24,6 +25,10 @@ export interface TritonOptions {
   readonly inputBytesMax: number
   readonly backends: BackendSettings
   readonly logsInfo: boolean
+  /** Bytes of answers that are kept; 0 for none. */
+  readonly cacheBytes: number
+  /** Sizes of resources by name; undefined: instances run when they are free. */
+  readonly resourceSizes: ReadonlyMap<string, number> | undefined
 }
 
 /** Where a front end listens, if it does. */
@@ -86,6 +91,12 @@ export function parseTritonOptions(args: readonly string[]): TritonOptions {
     inputBytesMax: read.integer('http-max-input-size', 1, 2 ** 31 - 1),
     backends: parseBackendSettings(values.get('backend-config') ?? [], problems),
     logsInfo: read.boolean('log-info'),
+    cacheBytes: readCacheBytes(values, problems),
+    resourceSizes: readResourceSizes(
+      read.choice('rate-limit', ['off', 'execution_count']) === 'execution_count',
+      values.get('rate-limit-resource') ?? [],
+      problems,
+    ),
   }
   if (problems.length > 0) throw new StartFailure('badOptions', problems.join('; '))
   return options

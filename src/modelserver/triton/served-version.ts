@@ -7,7 +7,7 @@ import type { Enqueued } from './enqueued.ts'
 import type { Labels } from './labels.ts'
 import type { ModelConfig } from './model-config.ts'
 import { applyReshape, normaliseRequest } from './normalise-request.ts'
-import type { Scheduler } from './scheduler.ts'
+import type { Runner } from './runner.ts'
 import { ServingError, toServingError } from './serving-error.ts'
 import type { Statistics } from './statistics.ts'
 
@@ -34,9 +34,6 @@ export interface Answers {
   fail(error: ServingError): void
 }
 
-/** What makes requests into executions: a scheduler, or an ensemble. */
-export type Runner = Pick<Scheduler, 'enqueue' | 'drain' | 'outstandingCount'>
-
 /** One version of a model that serves. */
 export interface ServedVersion {
   readonly name: string
@@ -46,6 +43,8 @@ export interface ServedVersion {
   readonly labels: Labels
   readonly runner: Runner
   readonly loaded: LoadedModel | undefined
+  /** Gives its memory back. Nothing may be outstanding. */
+  readonly close: () => Promise<void>
 }
 
 /**

@@ -9,6 +9,7 @@ import { errorReply } from './http/http-call.ts'
 import { inferOverHttp } from './http/infer-routes.ts'
 import { ModelRepository } from './model-repository.ts'
 import { OnnxBackend } from './onnx/onnx-backend.ts'
+import { UNLIMITED } from './rate-limiter.ts'
 import { createConfigReader } from './read-config.ts'
 import { PythonBackend } from './python/python-backend.ts'
 import { ServingError, toServingError } from './serving-error.ts'
@@ -98,6 +99,7 @@ class TritonImage implements Image {
       repositories: [modelDirectory],
       backends: { onnxruntime: new OnnxBackend(), python: this.#python },
       readConfig: createConfigReader({ isAutoCompleting: true, configName: '', ...settings }),
+      shared: { turns: UNLIMITED, cache: undefined },
       log,
     })
     this.#frames = new ImageFrames(this, { ...options, heldBytesMax: HELD_BYTES_MAX })

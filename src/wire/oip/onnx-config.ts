@@ -1,6 +1,7 @@
 import { OipError } from './errors.ts'
 import { fillModelConfig } from './model-config-codec.ts'
 import type { ModelConfig } from './model-config.ts'
+import { serverInputsOf } from './server-inputs.ts'
 import { formatShape, type Datatype } from './tensor.ts'
 
 /** An input or output of an ONNX graph; -1 is any size. Initialisers are none. */
@@ -45,18 +46,27 @@ export function completeOnnxConfig(
   const isBatchAdded = canBatch && config.max_batch_size === 0
   const maxBatchSize = isBatchAdded ? maxBatchSizeDefault : config.max_batch_size
   const isBatching = maxBatchSize > 0
+  const own = withoutServers(config, graph)
   const isDynamic = isBatchAdded && maxBatchSize > 1 && !hasScheduling(config)
   return fillModelConfig({
     ...config,
     max_batch_size: maxBatchSize,
     input:
-      config.input.length > 0 ? config.input : graph.inputs.map((one) => toPort(one, isBatching)),
+      config.input.length > 0 ? config.input : own.inputs.map((one) => toPort(one, isBatching)),
     output:
-      config.output.length > 0
-        ? config.output
-        : graph.outputs.map((one) => toPort(one, isBatching)),
+      config.output.length > 0 ? config.output : own.outputs.map((one) => toPort(one, isBatching)),
     ...(isDynamic && { dynamic_batching: { preferred_batch_size: [maxBatchSize] } }),
   })
+}
+
+// What the server fills is no client's to give, and states stay between the server and the model.
+function withoutServers(config: ModelConfig, { inputs, outputs }: Graph): Graph {
+  const filled = new Set(serverInputsOf(config).map(({ name }) => name))
+  const states = new Set(config.sequence_batching?.state.map(({ output_name: name }) => name))
+  return {
+    inputs: inputs.filter(({ name }) => !filled.has(name)),
+    outputs: outputs.filter(({ name }) => !states.has(name)),
+  }
 }
 
 function hasScheduling(config: ModelConfig): boolean {
