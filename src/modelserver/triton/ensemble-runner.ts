@@ -111,7 +111,7 @@ class EnsembleRun {
   }
 
   #start(step: EnsembleStep): void {
-    const { signal, id, parameters, priority, timeoutMs, correlationId } = this.#request
+    const { signal, id, parameters, priority, timeoutMs, correlationId, trace } = this.#request
     this.#openCount += 1
     try {
       const served = this.#options.find(step)
@@ -126,6 +126,7 @@ class EnsembleRun {
         isSequenceStart: false,
         isSequenceEnd: false,
         signal,
+        trace: trace?.createChild(),
         onExecuted: (times: ExecutionTimes) => {
           this.#times.push(times)
           this.#openCount -= 1

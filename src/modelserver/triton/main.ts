@@ -3,7 +3,7 @@
  *
  * A process of its own, started by `berth model-server` with the flags of `tritonserver`.
  */
-import { createLog } from '../log.ts'
+import { openSync, writeSync } from 'node:fs'
 import { StartFailure } from '../start-failure.ts'
 import { FrontEnds } from './front-ends.ts'
 import { InferenceServer } from './inference-server.ts'
@@ -13,7 +13,9 @@ import { OnnxBackend } from './onnx/onnx-backend.ts'
 import { parseTritonOptions } from './options.ts'
 import type { TritonOptions } from './options.ts'
 import { createConfigReader } from './read-config.ts'
+import { SharedRegions } from './shared-memory/shared-regions.ts'
 import { loadAtStart, pollForever } from './start-models.ts'
+import { Tracing } from './trace/tracing.ts'
 
 // Source: tritonserver ends with 1 whenever it cannot start.
 const CANNOT_START = 1
@@ -30,8 +32,8 @@ try {
 }
 
 async function serve(options: TritonOptions): Promise<void> {
-  const logSettings = new LogSettings(options.logsInfo)
-  const log = logSettings.filter(createLog((line) => process.stdout.write(line), Date.now))
+  const logSettings = new LogSettings(options.log)
+  const log = logSettings.createLog(openOutput(options.log.log_file), Date.now)
   const repository = new ModelRepository({
     repositories: options.repositories,
     backends: { onnxruntime: new OnnxBackend() },
@@ -39,7 +41,9 @@ async function serve(options: TritonOptions): Promise<void> {
     log,
   })
   const server = new InferenceServer({ ...options, repository })
-  const fronts = new FrontEnds({ server, options, logSettings, log })
+  const tracing = new Tracing(options.trace, log)
+  const regions = new SharedRegions(options.sharesMemory)
+  const fronts = new FrontEnds({ server, regions, tracing, options, logSettings, log })
   const stopping = new AbortController()
   const stop = (): void => {
     if (stopping.signal.aborted) return
@@ -55,6 +59,7 @@ async function serve(options: TritonOptions): Promise<void> {
     server.becomeExiting()
     await repository.close()
     await fronts.close()
+    await tracing.close()
     process.exit(0)
   }
   process.once('SIGTERM', stop)
@@ -65,5 +70,16 @@ async function serve(options: TritonOptions): Promise<void> {
   log('info', 'model server ready', { pid: process.pid })
   if (options.controlMode === 'poll') {
     void pollForever(repository, options.pollMs, log, stopping.signal)
+  }
+}
+
+/** Where the log goes. @throws StartFailure `badOptions`: the file cannot be opened. */
+function openOutput(path: string): (line: string) => void {
+  if (path === '') return (line) => process.stdout.write(line)
+  try {
+    const descriptor = openSync(path, 'a')
+    return (line) => void writeSync(descriptor, line)
+  } catch (error) {
+    throw new StartFailure('badOptions', `--log-file=${path}: ${String(error)}`)
   }
 }

@@ -25,20 +25,25 @@ export function compareWithGraph(config: ModelConfig, graph: Graph): void {
           `unexpected inference ${kind} '${written.name}', allowed ${kind}s are: ${allowed}`,
         )
       }
-      comparePort(config, written, port)
+      comparePort(config, { kind, written, port })
     }
   }
 }
 
+interface Compared {
+  readonly kind: 'input' | 'output'
+  readonly written: ModelConfig['output'][number] | ModelConfig['input'][number]
+  readonly port: GraphTensor
+}
+
 function comparePort(
   { name, max_batch_size: maxBatchSize }: ModelConfig,
-  written: ModelConfig['output'][number] | ModelConfig['input'][number],
-  port: GraphTensor,
+  { kind, written, port }: Compared,
 ): void {
   const type = toDataTypeName(port.datatype)
   if (written.data_type !== type) {
     throw refusal(
-      `unable to load model '${name}', configuration expects datatype ${written.data_type} for tensor '${port.name}', model provides ${type}`,
+      `unable to load model '${name}', configuration expects datatype ${written.data_type} for ${kind} '${port.name}', model provides ${type}`,
     )
   }
   const own = written.reshape?.shape ?? written.dims
