@@ -31,7 +31,7 @@ const PROGRAMS = [
 ]
 
 // Read when the server starts, from beside the module that reads them.
-const PROTOCOLS = ['inference.proto', 'model_config.proto', 'health.proto'].map(
+const PROTOCOLS = ['inference.proto', 'model_config.proto', 'health.proto', 'reflection.proto'].map(
   (name) => `modelserver/triton/grpc/${name}`,
 )
 

@@ -109,7 +109,7 @@ class EnsembleRun {
   }
 
   #start(step: EnsembleStep): void {
-    const { signal, id, parameters, priority, timeoutMs } = this.#request
+    const { signal, id, parameters, priority, timeoutMs, trace } = this.#request
     const { correlationId, isSequenceStart, isSequenceEnd } = this.#flags
     this.#openCount += 1
     try {
@@ -125,6 +125,7 @@ class EnsembleRun {
         isSequenceStart,
         isSequenceEnd,
         signal,
+        trace: trace?.createChild(),
         onExecuted: (times: ExecutionTimes) => {
           this.#times.push(times)
           this.#openCount -= 1

@@ -31,7 +31,7 @@ export function compareWithGraph(config: ModelConfig, graph: Graph): void {
           `unexpected inference ${kind} '${written.name}', allowed ${kind}s are: ${allowed}`,
         )
       }
-      compareType(name, written, port)
+      compareType(name, kind, written, port)
       if (!hasOwnShape(config, written)) compareShape(config, written, port)
     }
   }
@@ -75,15 +75,20 @@ function compareStateOutputs({ name, sequence_batching: sequence }: ModelConfig,
       const message = `configuration specified sequence state '${output}', but model does not provide that output`
       throw new OipError('INTERNAL', message)
     }
-    compareType(name, { data_type: expected }, port)
+    compareType(name, 'output', { data_type: expected }, port)
   }
 }
 
-function compareType(model: string, written: Pick<Written, 'data_type'>, port: GraphTensor): void {
+function compareType(
+  model: string,
+  kind: 'input' | 'output',
+  written: Pick<Written, 'data_type'>,
+  port: GraphTensor,
+): void {
   const type = toDataTypeName(port.datatype)
   if (written.data_type === type) return
   throw refusal(
-    `unable to load model '${model}', configuration expects datatype ${written.data_type} for tensor '${port.name}', model provides ${type}`,
+    `unable to load model '${model}', configuration expects datatype ${written.data_type} for ${kind} '${port.name}', model provides ${type}`,
   )
 }
 
