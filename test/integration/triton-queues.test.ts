@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { startTriton, TestRepository } from '../support/triton-server.ts'
 import type { RunningTriton } from '../support/triton-server.ts'
@@ -142,7 +142,11 @@ test('under load each request gets its own rows, whatever its shape and number o
 })
 
 test('threads of ONNX Runtime are as many as the config says', async () => {
-  const threadCount = (): number => readdirSync(`/proc/${server.process.pid}/task`).length
+  const launcher = server.process.pid ?? 0
+  const [served = ''] = readFileSync(`/proc/${launcher}/task/${launcher}/children`, 'utf8').split(
+    ' ',
+  )
+  const threadCount = (): number => readdirSync(`/proc/${served || launcher}/task`).length
   const loadWith = (model: string, count: number): Promise<void> =>
     load(model, {
       ...ONE,
