@@ -24,10 +24,14 @@ export interface Question {
 /** A Berth of an example's own, and what an example does with it. */
 export interface Story {
   /** `berth deploy FOLDER --name NAME`, with its output shown; waits until the endpoint is in service. */
-  deploy(folder: string, endpointName: string, ...flags: readonly string[]): Promise<void>
-  ask(question: Question): Promise<string>
+  readonly deploy: (
+    folder: string,
+    endpointName: string,
+    ...flags: readonly string[]
+  ) => Promise<void>
+  readonly ask: (question: Question) => Promise<string>
   /** The parts of a streamed answer, as they come. */
-  askStream(question: Question): AsyncIterable<string>
+  readonly askStream: (question: Question) => AsyncIterable<string>
 }
 
 /**
