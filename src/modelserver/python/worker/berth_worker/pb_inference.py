@@ -96,8 +96,10 @@ class InferenceResponse:
 
 
 def _read(value):
-    """Integers stand in frames as text, for JSON's numbers are not exact everywhere."""
-    return int(value["int"]) if isinstance(value, dict) else value
+    """Integers stand in frames as text, for JSON's numbers are not exact everywhere; its numbers are fractions."""
+    if isinstance(value, dict):
+        return int(value["int"])
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _write(value):
