@@ -25,6 +25,11 @@ const STORIES = [
     requirements: 'model/code/requirements.txt',
     says: /10 of 10 sentences are nearest to their partner\nstreamed: 10 vectors, the same/,
   },
+  {
+    name: 'ocr',
+    requirements: 'requirements.txt',
+    says: /1,234\.50 ?EUR\nThank ?you ?for ?your ?business\n[^]*what was drawn was read/,
+  },
 ] as const
 
 suite('every example tells its story to the end', () => {
