@@ -17,12 +17,16 @@ const NAMES_SHOWN_MAX = 8
 const PYTHON_MODEL =
   /^(model\.(joblib|pkl|ubj|xgb|pt|pth)|xgboost-model|lightgbm-model|[^/]+\.joblib)$/
 
+// A Triton model repository: a folder for each model, with its configuration.
+const REPOSITORY_CONFIG = /^[^/]+\/config\.pbtxt$/
+
 /**
  * The image that serves files of these names. User code decides over a model file beside it.
  *
  * @throws CliFailure `usage`: none does; says what was found and what each image needs.
  */
 export function chooseImage(names: readonly string[]): keyof typeof BUILT_IN_IMAGES {
+  if (names.some((name) => REPOSITORY_CONFIG.test(name))) return 'berth/triton'
   if (names.includes('code/inference.py') || names.includes('inference.py')) return 'berth/python'
   const onnxCount = names.filter((name) => name.toLowerCase().endsWith('.onnx')).length
   if (names.includes(ONNX_MODEL_NAME) || onnxCount === 1) return 'berth/onnx'
