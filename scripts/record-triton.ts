@@ -1,5 +1,6 @@
-// Asks a real tritonserver tables of requests and writes what it says: recorded.json, python-recorded.json and configs.json
-// in test/fixtures/triton. Run: node scripts/record-triton.ts [exchanges|python|configs]   (Linux x64, Python 3.8 to 3.13; the first run fetches 90 MB from PyPI)
+// Asks a real tritonserver tables of requests and writes what it says to test/fixtures/triton: recorded.json, python-recorded.json,
+// protocol.json and configs.json. Run: node scripts/record-triton.ts [exchanges|python|protocol|configs]
+// (Linux x64, Python 3.8 to 3.13; the first run fetches 90 MB from PyPI)
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -10,6 +11,7 @@ import { INFER_REQUESTS } from './record-triton/infer-requests.ts'
 import { maskResponse, maskText } from './record-triton/mask.ts'
 import { killOracle, startOracle, stopOracle, type Oracle } from './record-triton/oracle.ts'
 import { PYTHON_REQUESTS } from './record-triton/python-requests.ts'
+import { recordProtocol } from './record-triton/record-protocol.ts'
 import { SERVER_REQUESTS } from './record-triton/server-requests.ts'
 
 const FIXTURES = resolve(import.meta.dirname, '../test/fixtures/triton')
@@ -34,8 +36,8 @@ interface RecordedConfig extends ConfigAsk {
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'record-triton-'))
+const only = process.argv[2]
 try {
-  const [only] = process.argv.slice(2)
   const isWanted = (part: string): boolean => only === undefined || only === part
   if (isWanted('exchanges')) {
     const flags = [...FLAGS, '--load-model=*']
@@ -47,6 +49,9 @@ try {
     write('python-recorded.json', { flags: FLAGS, exchanges })
   }
   if (isWanted('configs')) write('configs.json', await recordConfigs())
+  if (isWanted('protocol')) {
+    write('protocol.json', await recordProtocol(directory, join(FIXTURES, 'repository')))
+  }
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }

@@ -18,7 +18,7 @@ export function modelRoutes(server: InferenceServer): readonly Route[] {
   return [
     get(/^\/v2\/health\/live$/, () => verdict(server.isLive())),
     get(/^\/v2\/health\/ready$/, () => verdict(server.isReady())),
-    get(/^\/v2\/?$/, () => jsonReply(server.metadata())),
+    get(/^\/v2$/, () => jsonReply(server.metadata())),
     get(/^\/v2\/models\/stats$/, () => jsonReply(statistics(server, '', undefined))),
     get(modelPath('/ready'), (call) => modelVerdict(server, call)),
     get(modelPath('/config'), (call) =>

@@ -1,9 +1,9 @@
+import { parseVersion } from '../parse-version.ts'
 import type { HttpCall } from './http-call.ts'
 
-/** The version that a path names; undefined for the latest. */
+/** The version that a path names; undefined for the latest. @throws ServingError INVALID_ARG */
 export function versionOf({ parts }: HttpCall): number | undefined {
-  const text = parts['version'] ?? ''
-  return text === '' ? undefined : Number(text)
+  return parseVersion(parts['version'] ?? '')
 }
 
 /** The model that a path names. */

@@ -27,6 +27,8 @@ interface Region {
 
 // Where Linux keeps what `shm_open` makes.
 const FOLDER = '/dev/shm'
+// What Triton maps begins with a page; clients are told the same here.
+const PAGE_BYTES = 4096
 // Source: Triton refuses the regions of its own Python backend.
 const RESERVED_PREFIX = 'triton_python_backend_shm_region_'
 
@@ -55,11 +57,12 @@ export class SharedRegions {
     const descriptor = openSharedMemory(key)
     const { size } = fstatSync(descriptor)
     const isInside = status.byte_size > 0 && status.offset + status.byte_size <= size
-    if (!isInside) {
+    if (!isInside || status.offset % PAGE_BYTES !== 0) {
       closeSync(descriptor)
       throw new ServingError('INTERNAL', `Invalid shared memory region: '${key}'`)
     }
-    this.#regions.set(name, { status, descriptor, useCount: 0, isRegistered: true })
+    const shown = { name, key, offset: status.offset, byte_size: status.byte_size }
+    this.#regions.set(name, { status: shown, descriptor, useCount: 0, isRegistered: true })
   }
 
   /** Forgets a region, or all for an empty name. One that nobody knows is no error. */
