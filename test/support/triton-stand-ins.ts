@@ -4,12 +4,10 @@ import { encodeOnnx } from './onnx.ts'
 import type { OnnxGraph } from './onnx.ts'
 
 const MODELS = resolve(import.meta.dirname, '../fixtures/triton/repository')
-const INT32 = 6
-const STRING = 8
 
 type Dims = readonly (number | string)[]
 
-function identity(dims: Dims, type?: number): OnnxGraph {
+function identity(dims: Dims, type?: 'int32' | 'string'): OnnxGraph {
   return {
     nodes: [{ operator: 'Identity', inputs: ['INPUT0'], outputs: ['OUTPUT0'] }],
     weights: {},
@@ -29,16 +27,16 @@ const STAND_INS: Readonly<Record<string, OnnxGraph>> = {
     weights: {},
     inputs: { INPUT0: ['n', 16], INPUT1: ['n', 16] },
     outputs: { OUTPUT0: ['n', 16], OUTPUT1: ['n', 16] },
-    types: { INPUT0: INT32, INPUT1: INT32, OUTPUT0: INT32, OUTPUT1: INT32 },
+    types: { INPUT0: 'int32', INPUT1: 'int32', OUTPUT0: 'int32', OUTPUT1: 'int32' },
   },
   identity_fp32: identity(['n', 'm']),
-  identity_bytes: identity(['n', 'm'], STRING),
+  identity_bytes: identity(['n', 'm'], 'string'),
   batcher: identity(['n', 2]),
   matrix: identity([2, 'm']),
   grid: identity(['n', 'm']),
   cpu_default: identity([1]),
-  raw_bytes: identity(['n', 1], STRING),
-  classes_bytes: identity(['n'], STRING),
+  raw_bytes: identity(['n', 1], 'string'),
+  classes_bytes: identity(['n'], 'string'),
 }
 
 /** Names of the models of the recordings that have a stand-in, and of those that have none. */
