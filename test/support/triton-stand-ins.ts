@@ -48,11 +48,6 @@ export function sortModels(): { readonly stoodIn: string[]; readonly waiting: st
   }
 }
 
-/** Copies the models of the recordings as they are. */
-export function copyModels(to: string): void {
-  cpSync(MODELS, to, { recursive: true })
-}
-
 /** Writes the stand-ins, with the configurations of the models they stand for. */
 export function writeStandIns(to: string): void {
   for (const [name, graph] of Object.entries(STAND_INS)) {
