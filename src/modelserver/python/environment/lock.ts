@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findProcess, isRunning } from '../../../platform/process-identity.ts'
@@ -29,7 +30,8 @@ export async function runLocked(
 }
 
 async function takeLock(lockPath: string): Promise<boolean> {
-  const own = `${lockPath}.${process.pid}`
+  // Others may try from this very process.
+  const own = `${lockPath}.${randomUUID()}`
   await writeFile(own, JSON.stringify(findProcess(process.pid)))
   try {
     // With its content from the first moment.
