@@ -5,7 +5,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PythonPool } from '../src/modelserver/python/python-pool.ts'
+import { pythonWorkers } from '../src/modelserver/python/sagemaker-worker.ts'
+import { SeatPool } from '../src/modelserver/user-code/seat-pool.ts'
 
 const WARM_UP_COUNT = 500
 const CALL_COUNT = 5_000
@@ -15,13 +16,12 @@ const HANDLER =
 const folder = await mkdtemp(join(tmpdir(), 'berth-bench-'))
 await writeFile(join(folder, 'inference.py'), HANDLER)
 const loaded = Promise.withResolvers<void>()
-const pool = new PythonPool({
-  launch: {
+const pool = new SeatPool({
+  kind: pythonWorkers({
     python: process.env['BERTH_PYTHON'] ?? 'python3',
-    program: 'sagemaker',
     arguments: [folder],
     environment: { PATH: process.env['PATH'] ?? '' },
-  },
+  }),
   workerCount: 1,
   waitingMax: 0,
   callMsMax: 10_000,

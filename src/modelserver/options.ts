@@ -4,7 +4,13 @@ import { parseArgs } from 'node:util'
 import { StartFailure } from './start-failure.ts'
 
 /** Names of the images this program serves. */
-export const IMAGE_NAMES = ['berth/onnx', 'berth/python', 'berth/triton', 'berth/echo'] as const
+export const IMAGE_NAMES = [
+  'berth/onnx',
+  'berth/python',
+  'berth/node',
+  'berth/triton',
+  'berth/echo',
+] as const
 
 /** One of {@link IMAGE_NAMES}. */
 export type ImageName = (typeof IMAGE_NAMES)[number]
@@ -60,7 +66,7 @@ export interface Options {
   readonly idleExitMs: number
   /** Python's executable, where the operator named one. */
   readonly python: string | undefined
-  /** Where Python environments are kept and shared. */
+  /** Where environments of user code are kept and shared. */
   readonly environmentsDirectory: string
   /** Requirements that the image stands for, beside those of the model. */
   readonly pythonPackages: readonly string[]
@@ -98,12 +104,16 @@ export function parseOptions(
     isBatching: parseSwitch('--batching', values.batching, problems),
     idleExitMs: integer('idle-exit-seconds') * 1000,
     python: values.python,
-    environmentsDirectory:
-      values['environments-directory'] ?? join(homedir(), '.cache', 'berth', 'python'),
+    environmentsDirectory: values['environments-directory'] ?? defaultEnvironmentsDirectory(image),
     pythonPackages: values['python-package'] ?? [],
   }
   if (problems.length > 0) throw new StartFailure('badOptions', problems.join('; '))
   return options
+}
+
+/** Where packages of user code are kept by a server that nobody has told. */
+export function defaultEnvironmentsDirectory(image: ImageName | undefined): string {
+  return join(homedir(), '.cache', 'berth', image === 'berth/python' ? 'python' : 'node')
 }
 
 /** One integer to parse, with its bounds. */

@@ -46,12 +46,21 @@ export interface PooledProgram {
 // TZ, OMP_NUM_THREADS) may have been read when the process began.
 const LATE_VARIABLE = /^SAGEMAKER_/
 
-// Bad options, model missing, invalid or unsupported, labels invalid, Python packages not installable, no Python. The model server documents its codes in
+// Bad options, model missing, invalid or unsupported, labels invalid, packages not installable, no Python. The model server documents its codes in
 // modelserver/start-failure.ts; its 1 (a bug) and 25 (cannot listen) may pass with another try.
 const MODEL_SERVER_PERMANENT_EXIT_CODES = [20, 21, 22, 23, 24, 26, 27]
 
 /** The images built into Berth, all served by one program. */
-export const BUILT_IN_IMAGES = ['berth/onnx', 'berth/python', 'berth/triton', 'berth/echo'] as const
+export const BUILT_IN_IMAGES = [
+  'berth/onnx',
+  'berth/python',
+  'berth/node',
+  'berth/triton',
+  'berth/echo',
+] as const
+
+// What their user code needs is installed: by pip or uv, or by npm.
+const INSTALLING: readonly string[] = ['berth/python', 'berth/node', 'berth/triton']
 
 /** Where the model server is and how it is run. */
 export interface ModelServerProgram {
@@ -64,6 +73,8 @@ export interface ModelServerProgram {
   /** `on` or `off`: whether invocations that wait may share a run. */
   readonly batching: string
   readonly python: PythonPlace
+  /** Where npm packages of user code are kept and shared. */
+  readonly nodePackagesDirectory: string
 }
 
 /** What the model server is told of Python. */
@@ -91,14 +102,17 @@ export function builtInImages(
     const argumentsOf: PooledProgram['argumentsOf'] = (launch) => [
       ...modelServerArguments(name, launch, server),
       ...(name === 'berth/python' ? pythonArguments(server.python, packages) : []),
+      ...(name === 'berth/node' || name === 'berth/triton'
+        ? [`--environments-directory=${server.nodePackagesDirectory}`]
+        : []),
     ]
     return {
       command: server.nodePath,
       isServedOptimised: name === 'berth/onnx',
-      takesCode: name === 'berth/python',
+      takesCode: name === 'berth/python' || name === 'berth/node',
       permanentExitCodes: MODEL_SERVER_PERMANENT_EXIT_CODES,
       argumentsOf: (launch) => [server.entryPath, ...argumentsOf(launch)],
-      ...(name === 'berth/python' && { environment: installerVariables(server.python) }),
+      ...(INSTALLING.includes(name) && { environment: installerVariables(server.python) }),
       // It answers 200 only while a thread has the model. What the pool has ready is ONNX Runtime.
       ...(name === 'berth/onnx' && {
         goodPingCountMin: 1,
