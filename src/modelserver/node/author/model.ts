@@ -1,4 +1,4 @@
-/// <reference lib="esnext.float16" />
+/// <reference lib="esnext.float16" preserve="true" />
 /*
  * What user code imports as `berth/model`. It stands alone: its declarations are published as they are.
  */
