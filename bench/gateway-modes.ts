@@ -19,10 +19,16 @@ const MODES = [
   { name: 'default', environment: {} },
   { name: 'without the strict head reader', environment: { BERTH_FRONT: 'node' } },
   { name: 'without frames', environment: { BERTH_TRANSPORT: 'http' } },
+  { name: 'without polling', environment: { BERTH_POLLING: 'off' } },
   { name: 'without batching', environment: { BERTH_BATCHING: 'off' } },
   {
     name: 'without any of them',
-    environment: { BERTH_FRONT: 'node', BERTH_TRANSPORT: 'http', BERTH_BATCHING: 'off' },
+    environment: {
+      BERTH_FRONT: 'node',
+      BERTH_TRANSPORT: 'http',
+      BERTH_POLLING: 'off',
+      BERTH_BATCHING: 'off',
+    },
   },
 ] as const
 

@@ -259,6 +259,7 @@ export function gatewayArguments(config: Config, dataDir: string): readonly stri
     orphanGraceMs: config.BERTH_ORPHAN_GRACE_SECONDS * 1000,
     front: config.BERTH_FRONT,
     transport: config.BERTH_TRANSPORT,
+    polling: config.BERTH_POLLING,
   }
   return [
     `--min-semi-space-size=${GATEWAY_YOUNG_MIB}`,

@@ -15,7 +15,8 @@ const POLL_MS = 50
 const TOLERANCE = 1e-3
 /** Whatever starting left to be done is done. */
 const SETTLE_MS = 1_000
-const WARM_SECONDS = 1
+/** Compilers of hot code (V8's, Java's) take two seconds of the other core at one connection. */
+export const WARM_SECONDS = 3
 
 /** One measurement of one server at one number of connections. */
 export interface Sample {

@@ -12,6 +12,7 @@ import { berthContestant } from './berth.ts'
 import { buildBerth } from './berth-build.ts'
 import type { BenchModel, Contestant, ModelName } from './contestant.ts'
 import { Unavailable } from './environments.ts'
+import { WARM_SECONDS } from './measure.ts'
 import { renderSections } from './page.ts'
 import { peerContestant } from './peer-server.ts'
 import { PEERS } from './peers.ts'
@@ -144,7 +145,7 @@ function describe(minutes: number): string {
   const autogroup = readFileSync('/proc/sys/kernel/sched_autogroup_enabled', 'utf8').trim()
   return [
     `The same model, the same rows as JSON, wrk with one thread pinned to core ${CPUS[1]}; servers and wrk share cores`,
-    `${CPUS.join(' and ')}. Medians of ${values.rounds} interleaved rounds of ${values.seconds} s after 1 s of warming; every server is started for`,
+    `${CPUS.join(' and ')}. Medians of ${values.rounds} interleaved rounds of ${values.seconds} s after ${WARM_SECONDS} s of warming; every server is started for`,
     `its turn and must answer right first. Berth verifies SigV4 on every request, the others know no authentication.`,
     `Took ${minutes} minutes; the kernel's sched_autogroup is ${autogroup === '1' ? 'on' : 'off'}.`,
   ].join('\n')

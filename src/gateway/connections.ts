@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { EndpointRoute, InstanceRoute } from '../domain/routes.ts'
 import { FRAMES_VERSION } from '../wire/frames.ts'
 import { FrameTransport } from './frames/frame-transport.ts'
@@ -9,7 +10,12 @@ export interface ConnectionLimits {
   readonly slotsPerInstance: number
   /** `http` leaves frames unused, to compare the two. */
   readonly transport: 'frames' | 'http'
+  /** `off` to sleep while the reply of a small model is awaited. */
+  readonly polling: 'on' | 'off'
 }
+
+// A worker needs the core that a polling gateway would keep busy.
+const HAS_CORE_TO_SPARE = availableParallelism() > 1
 
 interface Entry {
   readonly framePaths: string
@@ -55,7 +61,10 @@ export class Connections {
     const transport =
       framePaths === ''
         ? createHttpTransport(instance.address, this.#limits.slotsPerInstance)
-        : new FrameTransport(framePaths.split('\n'), process.pid)
+        : new FrameTransport(framePaths.split('\n'), {
+            firstWorker: process.pid,
+            isPolling: this.#limits.polling === 'on' && HAS_CORE_TO_SPARE,
+          })
     this.#entryByInstance.set(instance.instanceId, { framePaths, transport })
     return transport
   }

@@ -26,6 +26,8 @@ export interface GatewayLimits {
   readonly orphanGraceMs: number
   /** What instances are spoken to with; those that announce no frames get HTTP either way. */
   readonly transport: 'frames' | 'http'
+  /** Whether the event loop stays awake while a small model answers. */
+  readonly polling: 'on' | 'off'
   /** Who reads invocations: the strict reader of regular heads, or node's HTTP server, which reads all others anyway. */
   readonly front: 'strict' | 'node'
 }
@@ -33,6 +35,7 @@ export interface GatewayLimits {
 // Limits that are no numbers, and what each may be.
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   transport: ['frames', 'http'],
+  polling: ['on', 'off'],
   shedding: ['on', 'off'],
   front: ['strict', 'node'],
 }
@@ -55,6 +58,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   drainTimeoutMs: 25_000,
   orphanGraceMs: 0,
   transport: 'frames',
+  polling: 'on',
   front: 'strict',
 }
 

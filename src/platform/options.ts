@@ -252,6 +252,12 @@ export const OPTIONS = {
     choices: ['frames', 'http'],
     doc: 'How gateways speak to built-in model servers; other containers always get HTTP.',
   },
+  BERTH_POLLING: {
+    kind: 'choice',
+    default: 'on',
+    choices: ['on', 'off'],
+    doc: 'Whether a gateway stays awake for the fraction of a millisecond in which a small model answers, which makes a lone call a third faster and uses a core meanwhile; never on a machine with one core.',
+  },
   BERTH_BATCHING: {
     kind: 'choice',
     default: 'on',

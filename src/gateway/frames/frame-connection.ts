@@ -15,9 +15,18 @@ import {
 } from '../../wire/frames.ts'
 import type { CallFailure } from '../transport.ts'
 import type { Carrier, FrameCall } from './frame-call.ts'
+import type { ReplyPolling } from './reply-polling.ts'
 import { Uploads } from './uploads.ts'
 
 const STREAM_ID_MAX = 0xff_ff_ff_ff
+
+/** How a connection is used. */
+export interface ConnectionOptions {
+  /** What a server may send of a reply unasked. */
+  readonly windowBytes: number
+  /** Undefined to sleep while replies are awaited, however soon they come. */
+  readonly polling: ReplyPolling | undefined
+}
 
 /** What the owner of a connection hears. */
 export interface ConnectionListener {
@@ -43,6 +52,7 @@ export class FrameConnection implements Carrier {
   readonly #outbox = new FrameOutbox()
   readonly #uploads = new Uploads(this.#outbox)
   readonly #callByStream = new Map<number, FrameCall>()
+  readonly #polling: ReplyPolling | undefined
   #lastStreamId = 0
   /** What a call costs the worker; infinite until it says. */
   #callUs = Infinity
@@ -52,8 +62,10 @@ export class FrameConnection implements Carrier {
   #failure: CallFailure = 'reset'
   #detail = 'The connection was closed.'
 
-  constructor(socketPath: string, windowBytes: number, listener: ConnectionListener) {
+  constructor(socketPath: string, options: ConnectionOptions, listener: ConnectionListener) {
+    const { windowBytes, polling } = options
     this.#listener = listener
+    this.#polling = polling
     this.#outbox.hello(windowBytes)
     this.#socket = connect({ path: socketPath })
     this.#socket.once('connect', () => {
@@ -145,9 +157,11 @@ export class FrameConnection implements Carrier {
     // The system has it all: nearly always.
     if (this.#socket.writableLength === 0) this.#outbox.reuse()
     if (this.#uploads.hasMore && !this.#socket.writableNeedDrain) this.#planFlush()
+    this.#polling?.begin(this.backlogUs)
   }
 
   #read(chunk: Buffer): void {
+    this.#polling?.end()
     try {
       this.#reader.read(chunk)
     } catch (error) {

@@ -2,6 +2,8 @@ import { FrameError } from '../../wire/frames.ts'
 import type { Call, CallReceiver, ContainerRequest, Transport } from '../transport.ts'
 import { FrameCall } from './frame-call.ts'
 import { FrameConnection } from './frame-connection.ts'
+import type { ConnectionOptions } from './frame-connection.ts'
+import { ReplyPolling } from './reply-polling.ts'
 
 // Bytes of one reply that lie between the container and a client that does not read: a few chunks of the largest size
 // that a socket gives at a time, so that a client that reads never waits for credit.
@@ -12,6 +14,14 @@ const REFUSED_MS = 100
 // A worker with so much to do takes more before the next one is asked: shorter than a caller notices, longer than what
 // some dozen small calls cost.
 const PACKED_US = 2_000
+
+/** How an instance's workers are used. */
+export interface FrameTransportOptions {
+  /** Counts round the workers: gateways that begin at different ones do not all crowd the same. */
+  readonly firstWorker?: number
+  /** Whether the event loop stays awake for replies that are about to come. */
+  readonly isPolling?: boolean
+}
 
 interface Worker {
   readonly socketPath: string
@@ -28,10 +38,14 @@ interface Worker {
 export class FrameTransport implements Transport {
   readonly #workers: readonly Worker[]
   readonly #connections = new Set<FrameConnection>()
+  readonly #isPolling: boolean
   #isClosed = false
 
-  /** @param firstWorker counts round the workers: gateways that begin at different ones do not all crowd the same. */
-  constructor(socketPaths: readonly string[], firstWorker = 0) {
+  constructor(
+    socketPaths: readonly string[],
+    { firstWorker = 0, isPolling = true }: FrameTransportOptions = {},
+  ) {
+    this.#isPolling = isPolling
     const first = firstWorker % Math.max(1, socketPaths.length)
     const inOrder = [...socketPaths.slice(first), ...socketPaths.slice(0, first)]
     this.#workers = inOrder.map((socketPath) => {
@@ -89,8 +103,13 @@ export class FrameTransport implements Transport {
     return chosen
   }
 
+  #connectionOptions(): ConnectionOptions {
+    const polling = this.#isPolling ? new ReplyPolling() : undefined
+    return { windowBytes: WINDOW_BYTES, polling }
+  }
+
   #connect(worker: Worker): FrameConnection {
-    const connection = new FrameConnection(worker.socketPath, WINDOW_BYTES, {
+    const connection = new FrameConnection(worker.socketPath, this.#connectionOptions(), {
       onClosed: () => {
         this.#connections.delete(connection)
         if (worker.connection === connection) worker.connection = undefined
