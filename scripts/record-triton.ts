@@ -1,5 +1,5 @@
-// Asks a real tritonserver a table of requests and writes what it says: test/fixtures/triton/recorded.json.
-// Run: node scripts/record-triton.ts   (Linux x64, Python 3.8 to 3.13; the first run fetches 90 MB from PyPI)
+// Asks a real tritonserver tables of requests and writes what it says: recorded.json, python-recorded.json and configs.json
+// in test/fixtures/triton. Run: node scripts/record-triton.ts [exchanges|python|configs]   (Linux x64, Python 3.8 to 3.13; the first run fetches 90 MB from PyPI)
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -9,6 +9,7 @@ import { exchange, recordRequest, type Ask, type Exchange } from './record-trito
 import { INFER_REQUESTS } from './record-triton/infer-requests.ts'
 import { maskResponse, maskText } from './record-triton/mask.ts'
 import { killOracle, startOracle, stopOracle, type Oracle } from './record-triton/oracle.ts'
+import { PYTHON_REQUESTS } from './record-triton/python-requests.ts'
 import { SERVER_REQUESTS } from './record-triton/server-requests.ts'
 
 const FIXTURES = resolve(import.meta.dirname, '../test/fixtures/triton')
@@ -34,24 +35,34 @@ interface RecordedConfig extends ConfigAsk {
 
 const directory = mkdtempSync(join(tmpdir(), 'record-triton-'))
 try {
-  const exchanges = await recordExchanges()
-  write('recorded.json', { flags: FLAGS, exchanges })
-  const configs = await recordConfigs()
-  write('configs.json', configs)
-  console.log(`${exchanges.length} exchanges, ${configs.length} configurations`)
+  const [only] = process.argv.slice(2)
+  const isWanted = (part: string): boolean => only === undefined || only === part
+  if (isWanted('exchanges')) {
+    const flags = [...FLAGS, '--load-model=*']
+    const exchanges = await recordExchanges('repository', REQUESTS, flags)
+    write('recorded.json', { flags: FLAGS, exchanges })
+  }
+  if (isWanted('python')) {
+    const exchanges = await recordExchanges('python-repository', PYTHON_REQUESTS, FLAGS)
+    write('python-recorded.json', { flags: FLAGS, exchanges })
+  }
+  if (isWanted('configs')) write('configs.json', await recordConfigs())
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }
 
-async function recordExchanges(): Promise<Recorded[]> {
-  const repository = join(directory, 'repository')
-  cpSync(join(FIXTURES, 'repository'), repository, { recursive: true })
-  const flags = [...FLAGS, '--load-model=*']
+async function recordExchanges(
+  name: string,
+  requests: readonly Ask[],
+  flags: readonly string[],
+): Promise<Recorded[]> {
+  const repository = join(directory, name)
+  cpSync(join(FIXTURES, name), repository, { recursive: true })
   const launch = { directory, repository, flags }
   let oracle = await startOracle(launch)
   const exchanges: Recorded[] = []
   try {
-    for (const ask of REQUESTS) {
+    for (const ask of requests) {
       const recorded = await recordExchange(oracle, ask)
       exchanges.push(recorded)
       if ('crashed' in recorded) oracle = await startOracle(launch)

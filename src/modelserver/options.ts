@@ -66,8 +66,10 @@ export interface Options {
   readonly idleExitMs: number
   /** Python's executable, where the operator named one. */
   readonly python: string | undefined
-  /** Where environments of user code are kept and shared. */
+  /** Where Python environments are kept and shared. */
   readonly environmentsDirectory: string
+  /** Where npm packages of user code are kept and shared. */
+  readonly packagesDirectory: string
   /** Requirements that the image stands for, beside those of the model. */
   readonly pythonPackages: readonly string[]
 }
@@ -104,16 +106,17 @@ export function parseOptions(
     isBatching: parseSwitch('--batching', values.batching, problems),
     idleExitMs: integer('idle-exit-seconds') * 1000,
     python: values.python,
-    environmentsDirectory: values['environments-directory'] ?? defaultEnvironmentsDirectory(image),
+    environmentsDirectory: values['environments-directory'] ?? cacheDirectory('python'),
+    packagesDirectory: values['packages-directory'] ?? cacheDirectory('node'),
     pythonPackages: values['python-package'] ?? [],
   }
   if (problems.length > 0) throw new StartFailure('badOptions', problems.join('; '))
   return options
 }
 
-/** Where packages of user code are kept by a server that nobody has told. */
-export function defaultEnvironmentsDirectory(image: ImageName | undefined): string {
-  return join(homedir(), '.cache', 'berth', image === 'berth/python' ? 'python' : 'node')
+/** Where a server that nobody has told keeps what it installs. */
+export function cacheDirectory(language: 'python' | 'node'): string {
+  return join(homedir(), '.cache', 'berth', language)
 }
 
 /** One integer to parse, with its bounds. */
@@ -175,6 +178,7 @@ function readArguments(args: readonly string[]) {
         'idle-exit-seconds': { type: 'string' },
         python: { type: 'string' },
         'environments-directory': { type: 'string' },
+        'packages-directory': { type: 'string' },
         'python-package': { type: 'string', multiple: true },
       },
     }).values

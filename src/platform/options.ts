@@ -269,7 +269,7 @@ export const OPTIONS = {
     default: 'python3',
     pattern: /^\S+$/,
     expected: 'a program name or an absolute path',
-    doc: 'Python 3.9 or newer for berth/python. Named otherwise than python3, its own packages are used, and missing ones are installed beside them.',
+    doc: 'Python 3.9 or newer for berth/python and for the Python models of berth/triton. Named otherwise than python3, its own packages are used, and missing ones are installed beside them.',
   },
   BERTH_S3_DOMAIN: {
     kind: 'text',

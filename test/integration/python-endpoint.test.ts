@@ -13,6 +13,7 @@ import {
 import { disposeBerth, installationPids, startBerth } from '../support/berth.ts'
 import type { RunningBerth } from '../support/berth.ts'
 import { ensureModelPython } from '../support/model-python.ts'
+import { makeWheel } from '../support/wheel.ts'
 import { runCli } from '../support/run-cli.ts'
 import {
   createConfig,
@@ -276,21 +277,3 @@ test('an orderly stop leaves no Python', async () => {
   assert.equal(await berth.stop(), 0)
   assert.deepEqual(installationPids(berth.dataDir), [])
 })
-
-/** The smallest package there is: a zip with a module and its metadata, stored without compression. */
-async function makeWheel(): Promise<Buffer> {
-  const { execFile } = await import('node:child_process')
-  const { promisify } = await import('node:util')
-  const script = `
-import base64, io, sys, zipfile
-buffer = io.BytesIO()
-with zipfile.ZipFile(buffer, "w") as wheel:
-    wheel.writestr("berth_test_wheel.py", "ANSWER = 42\\n")
-    info = "berth_test_wheel-1.0.dist-info/"
-    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: berth-test-wheel\\nVersion: 1.0\\n")
-    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-    wheel.writestr(info + "RECORD", "")
-print(base64.b64encode(buffer.getvalue()).decode())`
-  const { stdout } = await promisify(execFile)(await ensureModelPython(), ['-c', script])
-  return Buffer.from(stdout, 'base64')
-}

@@ -3,14 +3,35 @@ import { after, before, test } from 'node:test'
 import { InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
 import { disposeBerth, startBerth } from '../support/berth.ts'
 import type { RunningBerth } from '../support/berth.ts'
+import { ensureModelPython } from '../support/model-python.ts'
 import { serveEndpoint } from '../support/serving.ts'
 import { fixtureModel, packModel, uploadModel } from '../support/upload.ts'
 
 const BINARY = 'application/vnd.sagemaker-triton.binary+json;json-header-size='
+const REVERSE = `backend: "python"
+max_batch_size: 4
+input { name: "TEXT" data_type: TYPE_STRING dims: [ 1 ] }
+output { name: "REVERSED" data_type: TYPE_STRING dims: [ 1 ] }
+`
+const REVERSE_MODEL = `
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(pb_utils.get_input_tensor_by_name(r, "TEXT").as_numpy()) for r in requests]
+
+    def answer(self, texts):
+        if texts.flat[0] == b"":
+            error = pb_utils.TritonError("there is nothing to reverse", pb_utils.TritonError.INVALID_ARG)
+            return pb_utils.InferenceResponse(error=error)
+        reversed_ = np.vectorize(lambda text: text[::-1], otypes=[np.object_])(texts)
+        return pb_utils.InferenceResponse([pb_utils.Tensor("REVERSED", reversed_)])
+`
 let berth: RunningBerth
 
 before(async () => {
-  berth = await startBerth()
+  berth = await startBerth({ environment: { BERTH_PYTHON: await ensureModelPython() } })
   const archive = await packModel({
     'affine/1/model.onnx': fixtureModel('affine.onnx'),
     'other/1/model.onnx': fixtureModel('total.onnx'),
@@ -18,13 +39,22 @@ before(async () => {
   const modelDataUrl = await uploadModel(berth, 'repository.tar.gz', archive)
   const environment = { SAGEMAKER_TRITON_DEFAULT_MODEL_NAME: 'affine' }
   await serveEndpoint(berth, { name: 'triton', image: 'berth/triton', environment, modelDataUrl })
+  const python = await packModel({
+    'reverse/config.pbtxt': REVERSE,
+    'reverse/1/model.py': REVERSE_MODEL,
+  })
+  await serveEndpoint(berth, {
+    name: 'python',
+    image: 'berth/triton',
+    modelDataUrl: await uploadModel(berth, 'python.tar.gz', python),
+  })
 })
 
 after(() => disposeBerth(berth))
 
-async function invoke(contentType: string, body: Uint8Array) {
+async function invoke(contentType: string, body: Uint8Array, name = 'triton') {
   const { Body, ContentType } = await berth.runtime.send(
-    new InvokeEndpointCommand({ EndpointName: 'triton', ContentType: contentType, Body: body }),
+    new InvokeEndpointCommand({ EndpointName: name, ContentType: contentType, Body: body }),
   )
   return { type: ContentType ?? '', bytes: Buffer.from(Body ?? []) }
 }
@@ -67,4 +97,14 @@ test('what the model refuses reaches the caller in the words of Triton', async (
     invoke(`${BINARY}99`, body),
     /inference header size should be in range \(0, 13\), got: 99/,
   )
+})
+
+test('a Python model answers InvokeEndpoint, and refuses in its own words', async () => {
+  const ask = (text: string) => {
+    const tensor = { name: 'TEXT', datatype: 'BYTES', shape: [1, 1], data: [text] }
+    return invoke('application/json', Buffer.from(JSON.stringify({ inputs: [tensor] })), 'python')
+  }
+  const { bytes } = await ask('berth')
+  assert.match(bytes.toString(), /"data":\["htreb"\]/)
+  await assert.rejects(ask(''), { name: 'ModelError', message: /there is nothing to reverse/ })
 })

@@ -45,7 +45,8 @@ export class ImageServer {
     }
     const socketPath = join(this.folder, '0.sock')
     const flags = [`--image=${image}`, `--model-directory=${model}`, `--socket=${socketPath}`]
-    const own = [`--environments-directory=${join(this.folder, 'environments')}`]
+    const installed = join(this.folder, 'environments')
+    const own = [`--environments-directory=${installed}`, `--packages-directory=${installed}`]
     this.#child = spawn(process.execPath, [MAIN, ...flags, ...own, ...args], {
       env: { PATH: process.env['PATH'], HOME: this.folder, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -12,7 +12,7 @@ const MODELS = join(ROOT, 'test/fixtures/models')
 
 /** Files of a model repository by path: `fixture.onnx` as it is, or text. */
 export type RepositoryFiles = Readonly<
-  Record<string, { readonly fixture: string } | { readonly text: string }>
+  Record<string, { readonly fixture: string } | { readonly text: string | Buffer }>
 >
 
 /** A model repository in a temporary folder. */

@@ -59,9 +59,6 @@ export const BUILT_IN_IMAGES = [
   'berth/echo',
 ] as const
 
-// What their user code needs is installed: by pip or uv, or by npm.
-const INSTALLING: readonly string[] = ['berth/python', 'berth/node', 'berth/triton']
-
 /** Where the model server is and how it is run. */
 export interface ModelServerProgram {
   /** Node's executable. */
@@ -99,12 +96,12 @@ export function builtInImages(
     const wanted = standIn.kind === 'built-in' ? standIn.image : image
     const name = BUILT_IN_IMAGES.find((known) => wanted === known || wanted.startsWith(`${known}:`))
     if (name === undefined) return undefined
+    const hasPython = name === 'berth/python' || name === 'berth/triton'
+    const hasNode = name === 'berth/node' || name === 'berth/triton'
     const argumentsOf: PooledProgram['argumentsOf'] = (launch) => [
       ...modelServerArguments(name, launch, server),
-      ...(name === 'berth/python' ? pythonArguments(server.python, packages) : []),
-      ...(name === 'berth/node' || name === 'berth/triton'
-        ? [`--environments-directory=${server.nodePackagesDirectory}`]
-        : []),
+      ...(hasPython ? pythonArguments(server.python, packages) : []),
+      ...(hasNode ? [`--packages-directory=${server.nodePackagesDirectory}`] : []),
     ]
     return {
       command: server.nodePath,
@@ -112,7 +109,7 @@ export function builtInImages(
       takesCode: name === 'berth/python' || name === 'berth/node',
       permanentExitCodes: MODEL_SERVER_PERMANENT_EXIT_CODES,
       argumentsOf: (launch) => [server.entryPath, ...argumentsOf(launch)],
-      ...(INSTALLING.includes(name) && { environment: installerVariables(server.python) }),
+      ...((hasPython || hasNode) && { environment: installerVariables(server.python) }),
       // It answers 200 only while a thread has the model. What the pool has ready is ONNX Runtime.
       ...(name === 'berth/onnx' && {
         goodPingCountMin: 1,

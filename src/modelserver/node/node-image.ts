@@ -20,7 +20,7 @@ export interface NodeImageOptions {
   /** Frames are taken beside it; undefined where the server listens on a port. */
   readonly socketPath: string | undefined
   /** Where installed packages are kept and shared. */
-  readonly environmentsDirectory: string
+  readonly packagesDirectory: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly log: Log
   /** Called when there turns out to be nothing to serve after the server has started. */

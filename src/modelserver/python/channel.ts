@@ -6,8 +6,9 @@ import type { Duplex } from 'node:stream'
  *
  *   u32 bytes that follow · u8 kind · u32 call · u32 bytes of head · head (JSON) · body
  *
- * All integers little-endian. `worker/berth_worker/channel.py` is the other end. What the kinds and heads mean is the
- * business of the program that the worker runs.
+ * All integers little-endian. To a worker the head ends with spaces, so that the body begins at a multiple of 8 behind its
+ * beginning. `worker/berth_worker/channel.py` is the other end. What the kinds and heads mean is the business of the
+ * program that the worker runs.
  */
 
 /** One frame. The body is part of what was read: copy it to keep it. */
@@ -20,6 +21,12 @@ export interface WorkerFrame {
 
 const HEAD_BYTES = 13
 const LENGTH_BYTES = 4
+/** Where the elements of any type may begin. */
+export const BODY_ALIGNMENT = 8
+// The length of a frame is a u32.
+const BODY_BYTES_MAX = 2 ** 32 - 2 ** 24
+// Copying less than this costs less than another write.
+const COPIED_BYTES_MAX = 16 * 1024
 // A reply is at most what a client may get; a worker that announces more has lost its place.
 const FRAME_BYTES_MAX = 1024 * 1024 * 1024
 
@@ -52,17 +59,32 @@ export class WorkerChannel {
     socket.on('error', () => undefined)
   }
 
-  send(kind: number, callId: number, head: unknown, body: Uint8Array = NOTHING): void {
+  /**
+   * Sends one frame; the parts are its body, one behind the other.
+   *
+   * @throws RangeError the body is too large for a frame.
+   */
+  send(kind: number, callId: number, head: unknown, ...parts: readonly Uint8Array[]): void {
     if (this.#socket.destroyed) return
-    const headText = Buffer.from(JSON.stringify(head))
+    const bodyBytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    if (bodyBytes > BODY_BYTES_MAX) {
+      throw new RangeError(`a body of ${bodyBytes} bytes is more than ${BODY_BYTES_MAX}`)
+    }
+    const text = JSON.stringify(head)
+    const padding = -Buffer.byteLength(text) & (BODY_ALIGNMENT - 1)
+    const headText = Buffer.from(text + ' '.repeat(padding))
     const start = Buffer.allocUnsafe(HEAD_BYTES)
-    start.writeUInt32LE(HEAD_BYTES - LENGTH_BYTES + headText.length + body.byteLength, 0)
+    start.writeUInt32LE(HEAD_BYTES - LENGTH_BYTES + headText.length + bodyBytes, 0)
     start.writeUInt8(kind, LENGTH_BYTES)
     start.writeUInt32LE(callId, 5)
     start.writeUInt32LE(headText.length, 9)
+    if (bodyBytes <= COPIED_BYTES_MAX) {
+      this.#socket.write(Buffer.concat([start, headText, ...parts]))
+      return
+    }
     this.#socket.cork()
     this.#socket.write(Buffer.concat([start, headText]))
-    if (body.byteLength > 0) this.#socket.write(body)
+    for (const part of parts) if (part.byteLength > 0) this.#socket.write(part)
     this.#socket.uncork()
   }
 
@@ -117,5 +139,3 @@ export class WorkerChannel {
     return whole
   }
 }
-
-const NOTHING = new Uint8Array()

@@ -73,8 +73,9 @@ export class PythonWorker {
     return this.#child.pid
   }
 
-  send(kind: number, callId: number, head: unknown, body?: Uint8Array): void {
-    this.#channel.send(kind, callId, head, body)
+  /** @throws RangeError the body is too large for a frame. */
+  send(kind: number, callId: number, head: unknown, ...parts: readonly Uint8Array[]): void {
+    this.#channel.send(kind, callId, head, ...parts)
   }
 
   pause(): void {
@@ -95,12 +96,12 @@ export class PythonWorker {
   }
 
   /** Lets it end by itself, then kills it. */
-  async close(): Promise<void> {
+  async close(endMsMax = END_MS_MAX): Promise<void> {
     if (this.#isGone) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#child.once('close', () => resolve())
     this.#channel.end()
-    const timer = setTimeout(() => this.kill(), END_MS_MAX)
+    const timer = setTimeout(() => this.kill(), endMsMax)
     await promise
     clearTimeout(timer)
   }

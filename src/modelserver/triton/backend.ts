@@ -21,6 +21,11 @@ export interface InferenceRequest {
   readonly batchSize: number
   /** 0 or empty: belongs to no sequence. */
   readonly correlationId: bigint | string
+  readonly isSequenceStart: boolean
+  readonly isSequenceEnd: boolean
+  readonly priority: number
+  /** 0: no wish. */
+  readonly timeoutMs: number
   /** Aborts when nobody waits for the answer any more. */
   readonly signal: AbortSignal
   respond(response: InferenceResponse, isFinal: boolean): void
@@ -57,6 +62,8 @@ export interface LoadedModel {
   /** Auto-completed and normalised. */
   readonly config: ModelConfig
   readonly instances: readonly ModelInstance[]
+  /** Whether the model itself says that it can serve now; undefined where models do not. */
+  isReady?(): Promise<boolean>
   /** Why a request cannot be run, though it fits the config; undefined when it can. */
   findRefusal?(inputs: readonly Tensor[]): string | undefined
 }

@@ -11,6 +11,16 @@ export interface ConfigSource {
   readonly dependencies: readonly string[]
   /** File or folder in a version's directory that is the model. */
   readonly modelFilename: string
+  /** What is written down, in the form of the protocol. */
+  readonly written: Readonly<Record<string, unknown>>
+  /** Whether a model may say what is not written down. */
+  readonly isAutoCompleting: boolean
+  /**
+   * The configuration with the fields that the model's own code has completed.
+   *
+   * @throws OipError INVALID_ARG: it is not valid.
+   */
+  completeWith(completed: Readonly<Record<string, unknown>>): ModelConfig
   /**
    * The whole configuration: what is not written down is taken from the model itself.
    *

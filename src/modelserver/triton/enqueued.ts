@@ -3,9 +3,6 @@ import { ServingError } from './serving-error.ts'
 
 /** A request in front of its model's scheduler, already checked against the config. */
 export interface Enqueued extends Omit<InferenceRequest, 'respond' | 'fail'> {
-  readonly priority: number
-  /** 0: no wish. */
-  readonly timeoutMs: number
   readonly requestStartNs: number
   /** Told after the answer, when it was run. */
   readonly onExecuted?: ((times: ExecutionTimes) => void) | undefined

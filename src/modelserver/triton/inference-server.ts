@@ -2,6 +2,7 @@ import type { IndexRow } from './model-entry.ts'
 import type { LoadOverride, ModelRepository } from './model-repository.ts'
 import type { ConfigPort, ModelConfig } from './model-config.ts'
 import type { ServedVersion } from './served-version.ts'
+import type { CustomMetrics } from './python/custom-metrics.ts'
 import { ServingError } from './serving-error.ts'
 
 /** When models come and go: never after the start, as the repository changes, or by request. */
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly repository: ModelRepository
   readonly controlMode: ControlMode
   readonly isReadinessStrict: boolean
+  /** Metrics that models bring. */
+  readonly metrics: CustomMetrics
 }
 
 /** An input or output in a model's metadata. */
@@ -72,12 +75,15 @@ export class InferenceServer {
     return this.#state === 'ready' && (!isReadinessStrict || repository.isReady)
   }
 
-  /** Whether a model, or one version of it, serves; unknown ones do not. */
-  isModelReady(name: string, version: number | undefined): boolean {
+  /** Whether a model, or one version of it, serves and says itself that it can; unknown ones do not. */
+  async isModelReady(name: string, version: number | undefined): Promise<boolean> {
     this.#refuseExiting()
-    const versions = this.repository.versionsOf(name)
-    if (version === undefined) return versions.length > 0
-    return versions.some((served) => served.version === version)
+    return this.repository.isModelReady(name, version)
+  }
+
+  /** Metrics that models bring, in the text format of Prometheus. */
+  encodeCustomMetrics(): string {
+    return this.#options.metrics.encode()
   }
 
   metadata() {

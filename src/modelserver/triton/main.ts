@@ -3,6 +3,9 @@
  *
  * A process of its own, started by `berth model-server` with the flags of `tritonserver`.
  */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { environment } from '../../platform/config.ts'
 import { createLog } from '../log.ts'
 import { StartFailure } from '../start-failure.ts'
 import { FrontEnds } from './front-ends.ts'
@@ -12,11 +15,13 @@ import { ModelRepository } from './model-repository.ts'
 import { OnnxBackend } from './onnx/onnx-backend.ts'
 import { parseTritonOptions } from './options.ts'
 import type { TritonOptions } from './options.ts'
+import { PythonBackend } from './python/python-backend.ts'
 import { createConfigReader } from './read-config.ts'
 import { loadAtStart, pollForever } from './start-models.ts'
 
 // Source: tritonserver ends with 1 whenever it cannot start.
 const CANNOT_START = 1
+const DEFAULT_PYTHON = 'python3'
 
 // Whoever reads the output may be killed before us; that must not end a server that serves.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined)
@@ -32,13 +37,29 @@ try {
 async function serve(options: TritonOptions): Promise<void> {
   const logSettings = new LogSettings(options.logsInfo)
   const log = logSettings.filter(createLog((line) => process.stdout.write(line), Date.now))
+  const variables = environment()
+  const named = variables['BERTH_PYTHON'] ?? DEFAULT_PYTHON
+  const python = new PythonBackend({
+    limits: options.backends.python,
+    // As for `berth up`: the default is looked for, another is taken with its own packages.
+    python: named === DEFAULT_PYTHON ? undefined : named,
+    environmentsDirectory: join(homedir(), '.cache', 'berth', 'python'),
+    environment: variables,
+    models: {
+      find: (name, version) => repository.find(name, version),
+      isReady: (name, version) => server.isModelReady(name, version),
+      load: (name, override) => server.load('', name, override),
+      unload: (name, withDependents) => server.unload('', name, withDependents),
+    },
+  })
   const repository = new ModelRepository({
     repositories: options.repositories,
-    backends: { onnxruntime: new OnnxBackend() },
-    readConfig: createConfigReader(options),
+    backends: { onnxruntime: new OnnxBackend(), python },
+    readConfig: createConfigReader({ ...options, ...options.backends }),
     log,
   })
-  const server = new InferenceServer({ ...options, repository })
+  const { metrics } = python
+  const server: InferenceServer = new InferenceServer({ ...options, repository, metrics })
   const fronts = new FrontEnds({ server, options, logSettings, log })
   const stopping = new AbortController()
   const stop = (): void => {
@@ -53,6 +74,7 @@ async function serve(options: TritonOptions): Promise<void> {
       process.exit(CANNOT_START)
     }, options.exitTimeoutMs).unref()
     server.becomeExiting()
+    python.close()
     await repository.close()
     await fronts.close()
     process.exit(0)

@@ -94,6 +94,14 @@ export class ModelRepository {
     return entry === undefined ? [] : readyVersions(entry)
   }
 
+  /** Whether a model, or one version of it, serves and says itself that it can; unknown ones do not. */
+  async isModelReady(name: string, version: number | undefined): Promise<boolean> {
+    const versions = this.versionsOf(name)
+    const asked = versions.filter((served) => version === undefined || served.version === version)
+    const answers = asked.map(async ({ loaded }) => (await loaded?.isReady?.()) ?? true)
+    return (await Promise.all(answers)).some(Boolean)
+  }
+
   /**
    * Finds the version that serves a request; the largest one when none is named.
    *

@@ -2,6 +2,8 @@ import type { ControlMode } from './inference-server.ts'
 import { StartFailure } from '../start-failure.ts'
 import { FLAGS } from './flags.ts'
 import type { FlagName } from './flags.ts'
+import { parseBackendSettings } from './backend-settings.ts'
+import type { BackendSettings } from './backend-settings.ts'
 
 /** What the command line of the model server says. */
 export interface TritonOptions {
@@ -20,7 +22,7 @@ export interface TritonOptions {
   readonly grpc: Listening
   readonly metrics: Listening
   readonly inputBytesMax: number
-  readonly defaultMaxBatchSize: number
+  readonly backends: BackendSettings
   readonly logsInfo: boolean
 }
 
@@ -82,7 +84,7 @@ export function parseTritonOptions(args: readonly string[]): TritonOptions {
       port: read.integer('metrics-port', 0, 65_535),
     },
     inputBytesMax: read.integer('http-max-input-size', 1, 2 ** 31 - 1),
-    defaultMaxBatchSize: readDefaultMaxBatchSize(values.get('backend-config') ?? [], problems),
+    backends: parseBackendSettings(values.get('backend-config') ?? [], problems),
     logsInfo: read.boolean('log-info'),
   }
   if (problems.length > 0) throw new StartFailure('badOptions', problems.join('; '))
@@ -146,18 +148,4 @@ function createReaders(values: Values, problems: string[]) {
       return choices[0]
     },
   }
-}
-
-// `[<backend>,]default-max-batch-size=N`. Others would change what a model does, so they are refused.
-function readDefaultMaxBatchSize(settings: readonly string[], problems: string[]): number {
-  let size = 4
-  for (const setting of settings) {
-    const match = /^(?:onnxruntime,)?default-max-batch-size=(\d{1,6})$/.exec(setting)
-    if (match !== null) size = Number(match[1])
-    else
-      problems.push(
-        `--backend-config=${setting}: only [onnxruntime,]default-max-batch-size=N is known`,
-      )
-  }
-  return size
 }

@@ -20,10 +20,8 @@ import { refuseUnsupported } from './refuse-unsupported.ts'
 import { toModelConfig, toVersionPolicy } from './to-model-config.ts'
 
 /** How configurations are read. */
-export type ConfigReaderOptions = Pick<
-  TritonOptions,
-  'isAutoCompleting' | 'configName' | 'defaultMaxBatchSize'
->
+export type ConfigReaderOptions = Pick<TritonOptions, 'isAutoCompleting' | 'configName'> &
+  Pick<TritonOptions['backends'], 'defaultMaxBatchSize'>
 
 type Model = Parameters<ReadConfig>[0]
 
@@ -43,7 +41,17 @@ export function createConfigReader(options: ConfigReaderOptions): ReadConfig {
         config.default_model_filename || (BACKEND_DEFAULTS[backend]?.modelFilename ?? ''),
       versionPolicy: toVersionPolicy(config.version_policy ?? {}),
       dependencies: (config.ensemble_scheduling?.step ?? []).map((step) => step.model_name),
+      written: { ...config },
+      isAutoCompleting: options.isAutoCompleting,
       complete: (graph) => complete(config, graph, options),
+      completeWith: (completed) => {
+        const whole = parseModelConfigJson(JSON.stringify({ ...config, ...completed }))
+        return complete(
+          prepareModelConfig(whole, { directory: name, detectedBackend }),
+          undefined,
+          options,
+        )
+      },
     }
   }
 }

@@ -64,6 +64,8 @@ export function submit(served: ServedVersion, request: IncomingRequest, answers:
       id: request.id,
       parameters: request.parameters,
       correlationId: request.correlationId,
+      isSequenceStart: request.isSequenceStart,
+      isSequenceEnd: request.isSequenceEnd,
       signal: request.signal,
       priority: request.priority,
       timeoutMs: request.timeoutUs / 1000,

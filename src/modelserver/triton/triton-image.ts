@@ -4,12 +4,14 @@ import { jsonReply } from '../image.ts'
 import type { Image, Invocation, Reply } from '../image.ts'
 import type { Log } from '../log.ts'
 import { StartFailure } from '../start-failure.ts'
+import { parseBackendSettings } from './backend-settings.ts'
 import { errorReply } from './http/http-call.ts'
 import { inferOverHttp } from './http/infer-routes.ts'
 import { ModelRepository } from './model-repository.ts'
 import { OnnxBackend } from './onnx/onnx-backend.ts'
 import { createConfigReader } from './read-config.ts'
-import { toServingError } from './serving-error.ts'
+import { PythonBackend } from './python/python-backend.ts'
+import { ServingError, toServingError } from './serving-error.ts'
 
 /** What `berth/triton` needs. */
 export interface TritonImageOptions {
@@ -17,6 +19,10 @@ export interface TritonImageOptions {
   readonly bodyBytesMax: number
   /** Frames are taken beside it; undefined where the server listens on a port. */
   readonly socketPath: string | undefined
+  /** Python's executable, where the operator named one. */
+  readonly python: string | undefined
+  /** Where Python environments are kept and shared. */
+  readonly environmentsDirectory: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly log: Log
   /** Called when there turns out to be nothing to serve after the server has started. */
@@ -26,7 +32,6 @@ export interface TritonImageOptions {
 const HELD_BYTES_MAX = 512 * 1024 * 1024
 // Source: reference §13.1; the platform strips headers that it does not know, so the length is in the type.
 const BINARY_TYPE = 'application/vnd.sagemaker-triton.binary+json;json-header-size='
-const DEFAULT_MAX_BATCH_SIZE = 4
 
 /**
  * Starts `berth/triton`: the Triton repository that is the model data, behind SageMaker's container contract. One of its
@@ -70,21 +75,29 @@ async function findModelName(
 class TritonImage implements Image {
   readonly #options: TritonImageOptions
   readonly #modelName: string
+  readonly #python: PythonBackend
   readonly #repository: ModelRepository
   readonly #frames: ImageFrames
 
   constructor(options: TritonImageOptions, modelName: string) {
     const { modelDirectory, log } = options
+    const settings = parseBackendSettings([], [])
     this.#options = options
     this.#modelName = modelName
+    this.#python = new PythonBackend({
+      ...options,
+      limits: settings.python,
+      models: {
+        find: (name, version) => this.#repository.find(name, version),
+        isReady: (name, version) => this.#repository.isModelReady(name, version),
+        load: refuseControl,
+        unload: refuseControl,
+      },
+    })
     this.#repository = new ModelRepository({
       repositories: [modelDirectory],
-      backends: { onnxruntime: new OnnxBackend() },
-      readConfig: createConfigReader({
-        isAutoCompleting: true,
-        configName: '',
-        defaultMaxBatchSize: DEFAULT_MAX_BATCH_SIZE,
-      }),
+      backends: { onnxruntime: new OnnxBackend(), python: this.#python },
+      readConfig: createConfigReader({ isAutoCompleting: true, configName: '', ...settings }),
       log,
     })
     this.#frames = new ImageFrames(this, { ...options, heldBytesMax: HELD_BYTES_MAX })
@@ -137,8 +150,14 @@ class TritonImage implements Image {
   }
 
   close(): Promise<void> {
+    this.#python.close()
     return this.#repository.close()
   }
+}
+
+function refuseControl(): Promise<never> {
+  const message = 'explicit model load / unload is not allowed behind an endpoint'
+  return Promise.reject(new ServingError('UNAVAILABLE', message))
 }
 
 function toReply({ status, headers, body }: Awaited<ReturnType<typeof inferOverHttp>>): Reply {

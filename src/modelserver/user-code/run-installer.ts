@@ -7,8 +7,8 @@ export interface InstallerRun {
   readonly arguments: readonly string[]
   readonly folder: string
   readonly environment: Readonly<Record<string, string>>
-  /** Of the last lines of a run that failed, those that say why. */
-  readonly chooseTelling: (lines: readonly string[]) => readonly string[]
+  /** Of the last lines of a run that failed, those that say why. @defaultValue the last three */
+  readonly chooseTelling?: (lines: readonly string[]) => readonly string[]
   /** Hears each line that it prints. */
   readonly onLine: (line: string) => void
   readonly signal: AbortSignal
@@ -40,5 +40,7 @@ export async function runInstaller(run: InstallerRun): Promise<void> {
   child.once('error', reject)
   child.once('close', resolve)
   const code = await promise
-  if (code !== 0) throw new InstallError(run.chooseTelling(lines).join(' / '))
+  if (code === 0) return
+  const telling = run.chooseTelling?.(lines) ?? lines.slice(-3)
+  throw new InstallError(telling.join(' / '))
 }

@@ -13,7 +13,7 @@ export interface PreparePackagesOptions {
   readonly codeFolders: readonly string[]
   readonly modelDirectory: string
   /** Where installed packages are kept and shared. */
-  readonly environmentsDirectory: string
+  readonly packagesDirectory: string
   /** Of the installer: registries, proxies, certificates. */
   readonly installerEnvironment: Readonly<Record<string, string>>
   readonly log: Log
@@ -32,11 +32,11 @@ export interface PreparePackagesOptions {
 export async function preparePackages(
   options: PreparePackagesOptions,
 ): Promise<string | undefined> {
-  const { codeFolders, modelDirectory, environmentsDirectory, log, onProgress, signal } = options
+  const { codeFolders, modelDirectory, packagesDirectory, log, onProgress, signal } = options
   const manifest = await findManifest(codeFolders, modelDirectory)
   if (manifest === undefined) return undefined
-  await mkdir(environmentsDirectory, { recursive: true, mode: 0o700 })
-  const place = join(environmentsDirectory, packagesKey(manifest))
+  await mkdir(packagesDirectory, { recursive: true, mode: 0o700 })
+  const place = join(packagesDirectory, packagesKey(manifest))
   const isMade = (): Promise<boolean> => access(place).then(...YES_OR_NO)
   const work = async (): Promise<void> => {
     const startedAtMs = performance.now()

@@ -18,8 +18,8 @@ export function createGrpcMethods(server: InferenceServer, logSettings: LogSetti
     unary: {
       ServerLive: () => ({ live: server.isLive() }),
       ServerReady: () => ({ ready: server.isReady() }),
-      ModelReady: (request) => ({
-        ready: server.isModelReady(nameOf(request), versionOf(request)),
+      ModelReady: async (request) => ({
+        ready: await server.isModelReady(nameOf(request), versionOf(request)),
       }),
       ServerMetadata: () => server.metadata(),
       ModelMetadata: (request) => server.modelMetadata(nameOf(request), versionOf(request)),

@@ -12,7 +12,7 @@ export function metricsRoutes(server: InferenceServer): readonly Route[] {
       run: () => ({
         status: 200,
         headers: { 'content-type': 'text/plain; charset=utf-8' },
-        body: encodeMetrics(server.repository.ready, meter.read()),
+        body: encodeMetrics(server.repository.ready, meter.read()) + server.encodeCustomMetrics(),
       }),
     },
   ]

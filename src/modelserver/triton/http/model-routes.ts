@@ -35,8 +35,8 @@ function verdict(isGood: boolean): HttpReply {
   return emptyReply(isGood ? 200 : 400)
 }
 
-function modelVerdict(server: InferenceServer, call: HttpCall): HttpReply {
-  if (server.isModelReady(modelOf(call), versionOf(call))) return emptyReply()
+async function modelVerdict(server: InferenceServer, call: HttpCall): Promise<HttpReply> {
+  if (await server.isModelReady(modelOf(call), versionOf(call))) return emptyReply()
   throw new ServingError('INVALID_ARG', 'Model version not ready')
 }
 

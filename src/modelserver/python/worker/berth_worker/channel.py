@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 
 _HEAD = struct.Struct("<IBII")
 
@@ -23,6 +24,7 @@ class Channel:
         os.set_inheritable(descriptor, False)
         self._is_cancellable = False
         self._is_cancelled = False
+        self._sending = threading.Lock()
         signal.signal(signal.SIGUSR2, self._on_cancel)
         # The whole process group is told to stop; the server drains first, and ends the channel when it has.
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -41,16 +43,21 @@ class Channel:
         self._is_cancelled = False
         return kind, call_id, json.loads(rest[:head_bytes]), memoryview(rest)[head_bytes:]
 
-    def send(self, kind: int, call_id: int, head, body=b"") -> None:
-        """Blocks while the server does not read: so a slow caller slows a stream down."""
+    def send(self, kind: int, call_id: int, head, *parts) -> None:
+        """Blocks while the server does not read: so a slow caller slows a stream down. Any thread may send.
+
+        The parts, bytes or buffers of them, are the body, one behind the other.
+        """
         encoded = json.dumps(head).encode()
-        body_bytes = memoryview(body).nbytes
+        body_bytes = sum(memoryview(part).nbytes for part in parts)
         start = _HEAD.pack(_HEAD.size - 4 + len(encoded) + body_bytes, kind, call_id, len(encoded))
-        if body_bytes <= 65536:
-            self._socket.sendall(b"".join((start, encoded, body)))
-            return
-        self._socket.sendall(start + encoded)
-        self._socket.sendall(body)
+        with self._sending:
+            if body_bytes <= 65536:
+                self._socket.sendall(b"".join((start, encoded, *parts)))
+                return
+            self._socket.sendall(start + encoded)
+            for part in parts:
+                self._socket.sendall(part)
 
     def cancellable(self):
         """A block of user code that {@link Cancelled} may interrupt. Nothing is sent or received in it."""
