@@ -26,6 +26,7 @@ const PROGRAMS = [
   'src/modelserver/compile/main.ts',
   'src/modelserver/compile/job/main.ts',
   'src/modelserver/node/worker/sagemaker-thread.ts',
+  'src/modelserver/node/worker/tensor-thread.ts',
   'src/modelserver/node/author/model.ts',
   'src/modelserver/node/author/onnxruntime.ts',
   'src/modelserver/triton/main.ts',

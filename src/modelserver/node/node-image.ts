@@ -56,6 +56,7 @@ export async function startNodeImage(options: NodeImageOptions): Promise<Image> 
         codeFolders: folders,
         program: environment['SAGEMAKER_PROGRAM'] || undefined,
         defaultProgram: 'inference',
+        manifestName: 'code/package.json',
         packagesFolder,
         defaultAccept: environment['SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT'] || 'application/json',
       }

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
-import { fileURLToPath } from 'node:url'
 import type { UserWorker, UserWorkerListener, WorkerKind } from '../user-code/user-worker.ts'
+import { threadUrl } from './thread-url.ts'
 import { NodeThread } from './thread.ts'
 import type { FromThread, SageMakerThreadData, ToThread } from './worker/sagemaker-messages.ts'
 
@@ -26,7 +26,7 @@ class NodeWorker implements UserWorker {
 
   constructor(launch: NodeLaunch, { onMessage, onExit }: UserWorkerListener) {
     this.#thread = new NodeThread<ToThread, FromThread>(
-      { ...launch, url: threadUrl() },
+      { ...launch, url: threadUrl('sagemaker-thread') },
       {
         onMessage: ({ callId, message, body }) => {
           if (message.kind === 'reply-data') this.#takePart()
@@ -70,12 +70,6 @@ class NodeWorker implements UserWorker {
     if (this.#isPaused) this.#heldCount += 1
     else this.#thread.post({ kind: 'credit', count: 1 })
   }
-}
-
-// TypeScript in the source tree, JavaScript in the bundle.
-function threadUrl(): URL {
-  const extension = fileURLToPath(import.meta.url).endsWith('.ts') ? 'ts' : 'js'
-  return new URL(`./worker/sagemaker-thread.${extension}`, import.meta.url)
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -12,6 +12,7 @@ import { FrontEnds } from './front-ends.ts'
 import { InferenceServer } from './inference-server.ts'
 import { LogSettings } from './log-settings.ts'
 import { ModelRepository } from './model-repository.ts'
+import { NodeBackend } from './node/node-backend.ts'
 import { OnnxBackend } from './onnx/onnx-backend.ts'
 import { parseTritonOptions } from './options.ts'
 import type { TritonOptions } from './options.ts'
@@ -52,9 +53,14 @@ async function serve(options: TritonOptions): Promise<void> {
       unload: (name, withDependents) => server.unload('', name, withDependents),
     },
   })
+  const node = new NodeBackend({
+    limits: options.backends.node,
+    packagesDirectory: join(homedir(), '.cache', 'berth', 'node'),
+    environment: variables,
+  })
   const repository = new ModelRepository({
     repositories: options.repositories,
-    backends: { onnxruntime: new OnnxBackend(), python },
+    backends: { onnxruntime: new OnnxBackend(), python, node },
     readConfig: createConfigReader({ ...options, ...options.backends }),
     log,
   })
@@ -75,6 +81,7 @@ async function serve(options: TritonOptions): Promise<void> {
     }, options.exitTimeoutMs).unref()
     server.becomeExiting()
     python.close()
+    node.close()
     await repository.close()
     await fronts.close()
     process.exit(0)

@@ -6,6 +6,8 @@ import { LoadError } from './user-module.ts'
 /** Where user code lies, and which of its files have been loaded. */
 export interface LoadedCode {
   readonly modelDirectory: string
+  /** Where its author is to write down dependencies. */
+  readonly manifestName: string
   readonly loadedPaths: readonly string[]
 }
 
@@ -22,14 +24,15 @@ export function explainLoadFailure(error: unknown, code: LoadedCode): string {
     return `The model could not be loaded: ${String(error)} was thrown.`
   const where = describePlace(findPlace(error, code), code)
   const [what = ''] = error.message.split('\n').filter((line) => line.trim() !== '')
-  const advice = adviceFor(error)
+  const advice = adviceFor(error, code)
   return `The model could not be loaded${where}: ${error.name}: ${what}${advice === '' ? '' : ` ${advice}`}`
 }
 
 function describePlace(place: Place | undefined, { modelDirectory }: LoadedCode): string {
   if (place === undefined) return ''
   const line = place.line === undefined ? '' : ` line ${place.line}`
-  const name = place.functionName === undefined ? '' : ` (${place.functionName})`
+  const isNamed = place.functionName !== undefined && !place.functionName.includes('<')
+  const name = isNamed ? ` (${place.functionName})` : ''
   return ` in ${relative(modelDirectory, place.path)}${line}${name}`
 }
 
@@ -72,7 +75,7 @@ function findSyntaxError(code: LoadedCode): Place | undefined {
   return undefined
 }
 
-function adviceFor(error: Error): string {
+function adviceFor(error: Error, { manifestName }: LoadedCode): string {
   const code = 'code' in error ? error.code : undefined
   if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
     return 'Node strips types and compiles nothing: set erasableSyntaxOnly in tsconfig.json to see such places while you write.'
@@ -80,5 +83,5 @@ function adviceFor(error: Error): string {
   const name = /^Cannot find (?:package|module) '((?:@[^/']+\/)?[^/'.][^/']*)/.exec(
     error.message,
   )?.[1]
-  return name === undefined ? '' : `Put ${name} into the dependencies of code/package.json.`
+  return name === undefined ? '' : `Put ${name} into the dependencies of ${manifestName}.`
 }

@@ -1,19 +1,16 @@
 /** A thread of `berth/node`: loads the user's module once, then runs one invocation at a time. */
-import { realpathSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { WorkerMessage } from '../../user-code/user-worker.ts'
 import { toBytes, toJson } from './content.ts'
 import { replyToError } from './error-reply.ts'
-import { explainLoadFailure } from './explain-load-failure.ts'
 import { Handler, isStream } from './handler.ts'
 import type { HandlerReply } from './handler.ts'
-import { printDirectly, printError } from './output.ts'
-import { resolveForUserCode } from './resolution.ts'
+import { loadUserCode } from './load-user-code.ts'
+import { printError } from './output.ts'
 import { CREDIT_COUNT } from './sagemaker-messages.ts'
 import type { FromThread, SageMakerThreadData, ToThread } from './sagemaker-messages.ts'
-import { importUserCode } from './user-module.ts'
 
 if (parentPort === null) throw new Error('This is the program of a thread.')
 const port: MessagePort = parentPort
@@ -21,24 +18,16 @@ const data: SageMakerThreadData = workerData
 let calling = new AbortController()
 let creditCount = CREDIT_COUNT
 let onCredit: (() => void) | undefined
-printDirectly()
-await start()
-
-async function start(): Promise<void> {
-  const modelDirectory = realpathSync(data.modelDirectory)
-  const loadedPaths = resolveForUserCode(data.packagesFolder)
-  try {
-    const handler = new Handler(await importUserCode(data), data.modelDirectory, data.defaultAccept)
+await loadUserCode(
+  data,
+  async (exports) => {
+    const handler = new Handler(exports, data.modelDirectory, data.defaultAccept)
     const model = await handler.load()
     port.on('message', (message: ToThread) => receive(handler, message))
     send(0, { kind: 'loaded', model })
-  } catch (error) {
-    printError(error)
-    const message = explainLoadFailure(error, { modelDirectory, loadedPaths })
-    send(0, { kind: 'load-failed', message })
-    process.exit(0)
-  }
-}
+  },
+  (message) => send(0, { kind: 'load-failed', message }),
+)
 
 function receive(handler: Handler, message: ToThread): void {
   switch (message.kind) {

@@ -8,6 +8,8 @@ export interface UserCodePlace {
   readonly program: string | undefined
   /** Names, without extension, of the file that is user code where none is named. */
   readonly defaultProgram: string
+  /** Where its author is to write down dependencies, in messages. */
+  readonly manifestName: string
   /** Folder with the `node_modules` of its dependencies, where they have been installed. */
   readonly packagesFolder: string | undefined
 }

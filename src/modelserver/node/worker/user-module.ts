@@ -43,7 +43,9 @@ export function findUserCode(place: UserCodePlace): string {
     .map((folder) => relative(modelDirectory, folder) || 'the model folder')
     .join(' or ')
   if (program !== undefined) {
-    throw new LoadError(`SAGEMAKER_PROGRAM is ${program}, and there is no such file in ${shown}.`)
+    throw new LoadError(
+      `${program} is named as the program, and there is no such file in ${shown}.`,
+    )
   }
   const found = existsSync(modelDirectory) ? readdirSync(modelDirectory).toSorted() : []
   const shownNames = found.slice(0, NAMES_SHOWN_MAX).join(', ') || 'nothing'
