@@ -5,8 +5,11 @@ import { BodyBudget } from '../src/gateway/body-budget.ts'
 import { Connections } from '../src/gateway/connections.ts'
 import { Front } from '../src/gateway/front/front.ts'
 import { DEFAULT_LIMITS } from '../src/gateway/limits.ts'
+import type { GatewayLimits } from '../src/gateway/limits.ts'
 import { serveInvocation } from '../src/gateway/serve-invocation.ts'
 import type { ServeInvocationDeps } from '../src/gateway/serve-invocation.ts'
+import { ModelDirectory } from '../src/gateway/models/model-directory.ts'
+import { ModelLanes } from '../src/gateway/models/model-lanes.ts'
 import { InvocationStats } from '../src/gateway/stats.ts'
 import type { Call, CallReceiver, ContainerRequest, Transport } from '../src/gateway/transport.ts'
 import { Turns } from '../src/gateway/turns.ts'
@@ -140,6 +143,7 @@ function createDeps(transport: Transport): ServeInvocationDeps {
   return {
     limits,
     admission,
+    models: createModels(admission, limits),
     connections,
     authenticator: new Authenticator({ ...AT, ...KEY, sessionKey: Buffer.alloc(32) }, systemClock),
     budget: new BodyBudget(limits.bufferedBytesMax),
@@ -151,6 +155,13 @@ function createDeps(transport: Transport): ServeInvocationDeps {
     random,
     observe: () => undefined,
   }
+}
+
+// The route has none: no invocation comes by.
+function createModels(admission: Admission, limits: GatewayLimits): ModelLanes {
+  const nowMs = (): number => performance.now()
+  const directory = new ModelDirectory({ ask: () => undefined, nowMs })
+  return new ModelLanes({ ...limits, admission, directory, clock: systemClock, nowMs })
 }
 
 /** A container that answers everything when it is told to. */

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureColdStart } from './cold-start.ts'
+import { measureDynamicBatcher } from './dynamic-batcher.ts'
 import { measureGatewayHop } from './gateway-hop.ts'
 import { measureGatewayMemory } from './gateway-memory.ts'
 import { measureGatewayModes } from './gateway-modes.ts'
@@ -29,6 +30,7 @@ const BENCHES = {
   sigv4: measureSigV4,
   'mid-size': measureMidSize,
   overload: measureOverload,
+  batcher: measureDynamicBatcher,
   memory: measureGatewayMemory,
   store: measureStoreAtSize,
 } as const satisfies Record<string, (options: BenchOptions) => Promise<Section>>

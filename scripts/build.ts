@@ -23,6 +23,7 @@ const PROGRAMS = [
   'src/gateway/main.ts',
   'src/modelserver/main.ts',
   'src/modelserver/onnx/inference-worker.ts',
+  'src/modelserver/multi-model/onnx/model-host-worker.ts',
   'src/modelserver/compile/main.ts',
   'src/modelserver/compile/job/main.ts',
   'src/modelserver/node/worker/sagemaker-thread.ts',
@@ -35,7 +36,7 @@ const PROGRAMS = [
 ]
 
 // Read when the server starts, from beside the module that reads them.
-const PROTOCOLS = ['inference.proto', 'model_config.proto', 'health.proto'].map(
+const PROTOCOLS = ['inference.proto', 'model_config.proto', 'health.proto', 'reflection.proto'].map(
   (name) => `modelserver/triton/grpc/${name}`,
 )
 

@@ -14,10 +14,14 @@ import type { ModelServerProgram } from './adapters/process/images.ts'
 import { createModelOptimiser } from './adapters/process/model-optimiser.ts'
 import { createProcessRuntime } from './adapters/process/runtime.ts'
 import type { ProcessRuntime } from './adapters/process/runtime.ts'
+import { thisMachine } from './adapters/process/settings.ts'
 import type { ControlDeps } from './control/deps.ts'
 import { createServeObjects } from './control/serve-objects.ts'
 import { createCompilationLoop } from './controllers/compilation/loop.ts'
 import type { CompilationLoop } from './controllers/compilation/loop.ts'
+import { createModelContainer } from './adapters/model-container/model-container.ts'
+import { createModelLoop } from './controllers/models/loop.ts'
+import type { ModelLoop } from './controllers/models/loop.ts'
 import { createEndpointLoop } from './controllers/endpoint/loop.ts'
 import type { EndpointLoop } from './controllers/endpoint/loop.ts'
 import type { EndpointEvent } from './domain/event.ts'
@@ -28,6 +32,7 @@ import type { DataPaths } from './platform/data-paths.ts'
 import type { createLog } from './platform/log.ts'
 import { OPTIONS } from './platform/options.ts'
 import type { Config } from './platform/options.ts'
+import { measureProportionalBytes } from './platform/process-memory.ts'
 import { programPath } from './platform/program.ts'
 import type { ObjectStore } from './ports/object-store.ts'
 import type { Store } from './ports/store.ts'
@@ -72,11 +77,20 @@ export function keepObservations(ground: Ground, { link }: DataPlane, store: Sto
 /** Removes model data that nothing uses, now and then; ends with `clearInterval`. */
 export function startSweep(
   modelData: ModelDataCache,
-  { runtime, compiler }: { readonly runtime: ProcessRuntime; readonly compiler: LocalCompiler },
+  {
+    runtime,
+    compiler,
+    models,
+  }: {
+    readonly runtime: ProcessRuntime
+    readonly compiler: LocalCompiler
+    readonly models: ModelLoop
+  },
   log: Ground['log'],
 ): NodeJS.Timeout {
   return setInterval(() => {
-    const inUse = [...runtime.contentHashesInUse(), ...compiler.contentHashesInUse()]
+    const others = [...compiler.contentHashesInUse(), ...models.contentHashesInUse()]
+    const inUse = [...runtime.contentHashesInUse(), ...others]
     modelData.removeUnused(new Set(inUse)).catch((error: unknown) => {
       log.warn({ err: error }, 'unused model data not removed')
     })
@@ -94,6 +108,30 @@ export function createEndpoints(
     gateways: link,
     clock: systemClock,
     settings: { startAttemptsMax: config.BERTH_START_ATTEMPTS_MAX, steadyMs: STEADY_MS },
+    log: log.child({ room: 'controllers' }),
+  })
+}
+
+/** What owns the models of multi-model endpoints, not started. */
+export function createModels(
+  { log }: Ground,
+  { link }: DataPlane,
+  world: {
+    readonly store: Store
+    readonly runtime: ProcessRuntime
+    readonly modelData: ModelDataCache
+  },
+): ModelLoop {
+  const { store, runtime, modelData } = world
+  return createModelLoop({
+    store,
+    runtime,
+    link,
+    container: createModelContainer(),
+    prepareModel: (source, signal) => modelData.prepare({ containerName: 'model', source }, signal),
+    measureBytes: measureProportionalBytes,
+    machine: thisMachine(),
+    clock: systemClock,
     log: log.child({ room: 'controllers' }),
   })
 }
@@ -186,10 +224,11 @@ export function controlDeps(
     readonly store: Store
     readonly objectStore: ObjectStore
     readonly runtime: ProcessRuntime
+    readonly models: ModelLoop
     readonly stopping: AbortSignal
   },
 ): ControlDeps {
-  const { store, objectStore, runtime, stopping } = world
+  const { store, objectStore, runtime, models, stopping } = world
   const installation = installationOf(config)
   const credentials = loadCredentials(paths.credentials)
   const images = imagesOf(config, paths)
@@ -220,6 +259,7 @@ export function controlDeps(
       },
     }),
     fleetRuntime: runtime,
+    describeModels: (endpointName) => models.describe(endpointName),
     stopping,
     describePlatform: async () =>
       reportPlatform({

@@ -23,6 +23,7 @@ import {
   createCompilations,
   createEndpoints,
   createLocalCompiler,
+  createModels,
   createRuntime,
   gatewayArguments,
   installationOf,
@@ -175,10 +176,12 @@ async function startRooms(
   keepObservations(ground, plane, store)
   const compiler = createLocalCompiler(ground, plane.url, { modelData, objectStore })
   undo.defer(() => compiler.close())
-  const sweep = startSweep(modelData, { runtime, compiler }, log)
+  const models = createModels(ground, plane, { store, runtime, modelData })
+  undo.defer(() => models.stop())
+  const sweep = startSweep(modelData, { runtime, compiler, models }, log)
   undo.defer(() => clearInterval(sweep))
   const control = createControlServer(
-    controlDeps(ground, plane, { store, objectStore, runtime, stopping: stopping.signal }),
+    controlDeps(ground, plane, { store, objectStore, runtime, models, stopping: stopping.signal }),
   )
   undo.defer(() => {
     control.close()
@@ -188,6 +191,7 @@ async function startRooms(
   const endpoints = createEndpoints(ground, plane, { store, runtime })
   undo.defer(() => endpoints.stop())
   endpoints.start()
+  models.start()
   const compilations = createCompilations(ground, { store, compiler })
   undo.defer(() => compilations.stop())
   compilations.start()
@@ -198,8 +202,7 @@ async function startRooms(
     const deadline = AbortSignal.timeout(STOP_MS)
     clearInterval(sweep)
     await gateways.stop(deadline)
-    await endpoints.stop()
-    await compilations.stop()
+    await Promise.all([endpoints.stop(), models.stop(), compilations.stop()])
     await compiler.close()
     await runtime.stopAll(deadline)
     control.close()

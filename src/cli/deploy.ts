@@ -34,6 +34,8 @@ export interface DeployOptions extends TargetOptions {
   readonly image?: string
   readonly instanceType: ProductionVariantInstanceType
   readonly instances: number
+  /** Of the container. */
+  readonly env: Readonly<Record<string, string>>
   readonly json?: boolean
 }
 
@@ -108,7 +110,11 @@ async function createResources(
   await client.send(
     new CreateModelCommand({
       ModelName: resourceName,
-      PrimaryContainer: { Image: image, ModelDataUrl: dataUrl },
+      PrimaryContainer: {
+        Image: image,
+        ModelDataUrl: dataUrl,
+        ...(Object.keys(options.env).length > 0 && { Environment: { ...options.env } }),
+      },
       Tags: [OWNER_TAG],
     }),
   )

@@ -113,6 +113,7 @@ function addDeploy(program: Command, { terminal, end }: ProgramDeps): void {
     .option('--image <image>', 'image that serves it (default: by content)')
     .option('--instance-type <type>', 'instance type', 'ml.m5.large')
     .option('--instances <count>', 'number of instances', parseCount, 1)
+    .option('--env <name=value>', 'variable of the container; may be repeated', parseVariable, {})
     .option('--json', 'print the result as JSON')
     .action(async (path: string, options: DeployOptions) =>
       end(await (await import('./deploy.ts')).runDeploy(path, options, terminal)),
@@ -277,6 +278,16 @@ function command(
       'after',
       `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}\n\n${describeExitCodes()}`,
     )
+}
+
+/** @throws InvalidArgumentError: it is not NAME=VALUE. */
+function parseVariable(
+  text: string,
+  previous: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text) ?? []
+  if (name !== undefined && value !== undefined) return { ...previous, [name]: value }
+  throw new InvalidArgumentError(`"${text}" is not NAME=VALUE.`)
 }
 
 function parseCount(text: string): number {

@@ -24,6 +24,8 @@ export interface ControlDeps extends OperationDeps {
   readonly fleetRuntime: Pick<FleetRuntime, 'observeFleets' | 'readLogs'>
   /** The platform's own processes: role, pid, memory, uptime, version. */
   readonly describePlatform: () => Promise<JsonObject>
+  /** What is loaded on the instances of a multi-model endpoint. */
+  readonly describeModels?: (endpointName: string) => ModelsInside
   /** Aborts when the platform stops: replies that would go on for ever end then. */
   readonly stopping: AbortSignal
   readonly log: Log
@@ -38,4 +40,10 @@ export interface Exchange {
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal
   readonly deps: ControlDeps
+}
+
+/** What is loaded where, with counters of hits and misses; shown as it is. */
+export interface ModelsInside {
+  readonly instances: readonly unknown[]
+  readonly counters: readonly unknown[]
 }

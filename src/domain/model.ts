@@ -16,6 +16,16 @@ export interface Container {
   readonly image: string
   readonly environment: Readonly<Record<string, string>>
   readonly modelData: ModelDataSource | undefined
+  /** Set when it serves many models, each loaded when it is asked for; there is no `modelData` then. */
+  readonly multiModel?: MultiModelSource
+}
+
+/** Where the models of a multi-model container are. */
+export interface MultiModelSource {
+  /** Ends in `/`; a target model is a key below it. */
+  readonly prefixUrl: string
+  /** Whether models stay loaded after an invocation (`ModelCacheSetting`). */
+  readonly isCaching: boolean
 }
 
 /** A named, immutable record of one or more containers and their model data. */

@@ -34,12 +34,36 @@ export class RoundRobin<T> {
     this.#count += 1
   }
 
-  /** Takes out whoever's turn it is; undefined when all lines are empty. */
-  next(): T | undefined {
+  /** Takes out one item, wherever it stands. @returns whether it was there. */
+  remove(key: string, item: T): boolean {
+    const line = this.#lineByKey.get(key)
+    const index = line?.items.findIndex((waiting) => waiting.item === item) ?? -1
+    if (line === undefined || index < 0) return false
+    line.items.splice(index, 1)
+    this.#count -= 1
+    if (line.items.length === 0) this.#lineByKey.delete(key)
+    return true
+  }
+
+  /** Items of one line. */
+  countOf(key: string): number {
+    return this.#lineByKey.get(key)?.items.length ?? 0
+  }
+
+  /** Takes out whoever's turn it is; undefined when all lines are empty, or none that may go is left. */
+  next(mayGo: (key: string) => boolean = () => true): T | undefined {
+    let heldCount = 0
     for (;;) {
       const turn = this.#lineByKey.entries().next()
-      if (turn.done === true) return undefined
+      if (turn.done === true || heldCount >= this.#lineByKey.size) return undefined
       const [key, line] = turn.value
+      if (!mayGo(key)) {
+        // To the end without credit: its turn has passed.
+        heldCount += 1
+        this.#lineByKey.delete(key)
+        this.#lineByKey.set(key, line)
+        continue
+      }
       const [first] = line.items
       if (first !== undefined && line.credit >= first.cost) {
         line.credit -= first.cost
@@ -48,6 +72,7 @@ export class RoundRobin<T> {
         if (line.items.length === 0) this.#lineByKey.delete(key)
         return first.item
       }
+      heldCount = 0
       this.#lineByKey.delete(key)
       line.credit += CREDIT_PER_ROUND
       this.#lineByKey.set(key, line)

@@ -10,6 +10,16 @@ export interface InstanceRoute {
   readonly frames?: FramesAddress
 }
 
+/** What a gateway needs to know of a variant that serves many models. */
+export interface MultiModelRoute {
+  /** Whether models stay loaded after an invocation. */
+  readonly isCaching: boolean
+  /** Invocations of one model outstanding on one instance; absent: a share that leaves room for others. */
+  readonly concurrencyMax?: number
+  /** How long a loaded model answers before control is asked whether it was replaced; absent: for ever. */
+  readonly revalidateMs?: number
+}
+
 /** One variant as the gateway routes to it. */
 export interface VariantRoute {
   readonly variantName: string
@@ -20,6 +30,8 @@ export interface VariantRoute {
   readonly containerHostname: string
   /** Ready instances; may be empty while they are replaced. */
   readonly instances: readonly InstanceRoute[]
+  /** Absent where the variant serves one model. */
+  readonly multiModel?: MultiModelRoute
 }
 
 /** Everything a gateway needs to serve one endpoint. */

@@ -167,6 +167,17 @@ export class Admission {
     }
   }
 
+  /** What is outstanding on an instance that is routed to. */
+  findUse(instanceId: string): InstanceUse | undefined {
+    const use = this.#useByInstance.get(instanceId)
+    return use?.lane === undefined ? undefined : use
+  }
+
+  /** A slot for a caller that has its own line before the instance and has seen that one is free. */
+  takeSlot(use: InstanceUse): Slot {
+    return new Slot(use, this.#slotOwner)
+  }
+
   /** The instance refused a connection: it is left alone for a while. */
   recordRefusal(instanceId: string): boolean {
     const use = this.#useByInstance.get(instanceId)

@@ -14,6 +14,8 @@ import { Connections } from './connections.ts'
 import type { Credentials } from '../wire/find-secret.ts'
 import type { GatewayLimits } from './limits.ts'
 import { LinkClient } from './link-client.ts'
+import { ModelDirectory } from './models/model-directory.ts'
+import { ModelLanes } from './models/model-lanes.ts'
 import { RouteTable } from './route-table.ts'
 import { createGatewayServer } from './server.ts'
 import type { GatewayServer } from './server.ts'
@@ -54,6 +56,8 @@ export class Gateway {
   readonly #stats = new InvocationStats()
   readonly #admission: Admission
   readonly #connections: Connections
+  readonly #directory: ModelDirectory
+  readonly #models: ModelLanes
   readonly #routes: RouteTable
   readonly #budget: BodyBudget
   readonly #server: GatewayServer
@@ -76,9 +80,24 @@ export class Gateway {
       onInstanceFree: () => this.#link?.reportSoon(),
     })
     this.#connections = new Connections(limits)
+    const clockMs = nowMs ?? (() => performance.now())
+    this.#directory = new ModelDirectory({
+      ask: (ask) => this.#link?.ask(ask),
+      nowMs: clockMs,
+    })
+    const { waitingMax, unreadyWaitMs } = limits
+    this.#models = new ModelLanes({
+      admission: this.#admission,
+      directory: this.#directory,
+      waitingMax,
+      unreadyWaitMs,
+      clock,
+      nowMs: clockMs,
+    })
     this.#budget = new BodyBudget(limits.bufferedBytesMax)
     this.#routes = new RouteTable((previous, next) => {
       this.#admission.applyRoute(previous, next)
+      this.#models.applyRoute(previous, next)
       this.#connections.applyRoute(previous, next)
       if (previous !== undefined && next === undefined) {
         this.#stats.forgetEndpoint(previous.endpointName)
@@ -87,6 +106,7 @@ export class Gateway {
     this.#server = createGatewayServer({
       findEndpoint: (endpointName) => this.#routes.find(endpointName),
       admission: this.#admission,
+      models: this.#models,
       connections: this.#connections,
       stats: this.#stats,
       budget: this.#budget,
@@ -168,6 +188,16 @@ export class Gateway {
       variants: this.#stats.takeChanged(),
     }
   }
+
+  // What was used of models goes before: whoever decides about them hears of both at once.
+  #report(): Omit<GatewayReport, 'routeVersion'> {
+    const uses = this.#directory.takeUses()
+    if (uses !== undefined) {
+      this.#link?.ask({ kind: 'models-used', uses, counters: this.#models.counters() })
+    }
+    return this.stats()
+  }
+
   #loadSnapshot(): void {
     try {
       const snapshot = parseRouteSnapshot(readFileSync(this.#options.paths.routeSnapshot, 'utf8'))
@@ -201,8 +231,10 @@ export class Gateway {
         this.#knowsRoutes = true
         return this.#routes.apply(message)
       },
-      report: () => this.stats(),
+      applyNews: (news) => this.#directory.apply(news),
+      report: () => this.#report(),
       onConnect: () => this.#stats.markAllChanged(),
+      onConnected: () => this.#directory.askAgain(),
     })
   }
 

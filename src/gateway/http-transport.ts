@@ -47,8 +47,9 @@ function createPool(address: InstanceAddress, connectionCount: number): Dispatch
   return new Pool('http://localhost', { ...common, connect })
 }
 
-function optionsOf({ headers, body }: ContainerRequest): Dispatcher.DispatchOptions {
-  return { method: 'POST', path: '/invocations', headers, body }
+function optionsOf({ headers, body, model }: ContainerRequest): Dispatcher.DispatchOptions {
+  const path = model === undefined ? '/invocations' : `/models/${model.modelId}/invoke`
+  return { method: 'POST', path, headers, body }
 }
 
 class HttpCall implements Call, Dispatcher.DispatchHandler {

@@ -9,7 +9,7 @@ import { modelError } from '../wire/model-error.ts'
 import type { ContainerFailure } from '../wire/model-error.ts'
 import { containerHeaders } from '../wire/runtime-request.ts'
 import type { InvocationHead } from '../wire/runtime-request.ts'
-import { noInstance, Slot } from './admission.ts'
+import { noInstance } from './admission.ts'
 import type { Admission } from './admission.ts'
 import type { ClientSink } from './client-sink.ts'
 import type { Connections } from './connections.ts'
@@ -18,6 +18,9 @@ import type { Deadline } from './deadline.ts'
 import { forward } from './forward.ts'
 import type { ForwardOutcome } from './forward.ts'
 import type { GatewayLimits } from './limits.ts'
+import { forwardToModel } from './models/forward-to-model.ts'
+import type { Enter, TakenSlot } from './models/forward-to-model.ts'
+import type { ModelLanes } from './models/model-lanes.ts'
 import { StreamReply, WholeReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 import type { InvocationMeter, InvocationStats } from './stats.ts'
@@ -36,6 +39,7 @@ export interface Invocation {
 export interface InvokeDeps {
   readonly findEndpoint: (endpointName: string) => EndpointRoute | undefined
   readonly admission: Admission
+  readonly models: ModelLanes
   readonly connections: Connections
   readonly stats: InvocationStats
   readonly limits: GatewayLimits
@@ -61,18 +65,25 @@ export async function invoke(
   const { head, requestId } = invocation
   const endpoint = deps.findEndpoint(head.endpointName)
   if (endpoint === undefined) throw endpointNotFound(head.endpointName, deps.at)
-  refuseUnsupported(head)
   const variant = chooseVariant(endpoint.variants, head.targetVariant, deps.random())
   if (variant === undefined) throw noVariant(head)
+  refuseUnsupported(head, variant.multiModel !== undefined)
 
-  const meter = deps.stats.start(head.endpointName, variant.variantName)
-  const names = { requestId, variantName: variant.variantName }
+  const { variantName } = variant
+  const meter = deps.stats.start(head.endpointName, variantName)
+  const names = { requestId, variantName }
   const reply =
     head.operation === 'InvokeEndpoint'
       ? new WholeReply(client, names)
       : new StreamReply(client, names)
   try {
-    const outcome = await forwardToOneOf(variant, { invocation, reply, meter, deps })
+    const passage = { invocation, reply, meter, deps }
+    const outcome =
+      variant.multiModel === undefined
+        ? await forwardToOneOf(variant, passage)
+        : await forwardToModel({ ...invocation, variantName }, deps.models, (enter) =>
+            forwardToOneOf(variant, passage, enter),
+          )
     throwFailure(outcome, { head, variant, at: deps.at })
     if (outcome.kind === 'broken-off') meter.recordFailure('5xx')
   } catch (error) {
@@ -91,23 +102,23 @@ interface Passage {
 }
 
 // Tries instances until one begins to answer. An attempt may be repeated only while no byte of a reply has come.
-async function forwardToOneOf(variant: VariantRoute, passage: Passage): Promise<ForwardOutcome> {
+async function forwardToOneOf(
+  { variantName }: VariantRoute,
+  passage: Passage,
+  enter?: Enter,
+): Promise<ForwardOutcome> {
   const { invocation, deps } = passage
   const { endpointName } = invocation.head
-  const { variantName } = variant
   const { deadline } = invocation
   const request = containerRequest(invocation, deps.limits)
   const firstAttemptAtMs = deps.clock.nowMs()
   let resetCount = 0
   let avoidInstanceId: string | undefined
   for (;;) {
-    const slotOrWait = deps.admission.enter({
-      endpointName,
-      variantName,
-      avoidInstanceId,
-      deadline,
-    })
-    const slot = slotOrWait instanceof Slot ? slotOrWait : await slotOrWait
+    const slotOrWait =
+      enter?.(avoidInstanceId) ??
+      deps.admission.enter({ endpointName, variantName, avoidInstanceId, deadline })
+    const slot = slotOrWait instanceof Promise ? await slotOrWait : slotOrWait
     const outcome = await attempt(slot, request, passage)
     if (outcome.kind !== 'refused' && outcome.kind !== 'reset') return outcome
 
@@ -128,12 +139,14 @@ async function forwardToOneOf(variant: VariantRoute, passage: Passage): Promise<
 }
 
 // `finally` and not `using`, here and wherever every invocation comes by: lowered by the bundler, `using` takes 0.4 µs.
-async function attempt(slot: Slot, request: ContainerRequest, passage: Passage) {
+async function attempt(slot: TakenSlot, request: ContainerRequest, passage: Passage) {
   const { invocation, reply, meter, deps } = passage
+  const { instance, model } = slot
   meter.startAttempt()
   try {
-    const transport = deps.connections.find(slot.instance)
-    const outcome = await forward(transport, request, reply, invocation.deadline)
+    const transport = deps.connections.find(instance)
+    const asked = model === undefined ? request : { ...request, model }
+    const outcome = await forward(transport, asked, reply, invocation.deadline)
     if (outcome.kind === 'replied') slot.recordReply()
     return outcome
   } finally {

@@ -1,6 +1,8 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 
+import { MODEL_NEWS } from '../domain/multi-model/model-messages.ts'
+import type { ModelAsk, ModelNews } from '../domain/multi-model/model-messages.ts'
 import type { Log } from '../platform/log.ts'
 import type { Clock } from '../ports/clock.ts'
 import { LineReader, encodeLinkMessage, parseControlMessage } from '../wire/link.ts'
@@ -27,10 +29,14 @@ export interface LinkClientOptions {
   readonly log: Log
   /** Applies a change; it is reported at once that this was done. */
   readonly apply: (message: ControlMessage) => void
+  /** Takes over what control says about models of multi-model endpoints. */
+  readonly applyNews: (news: ModelNews) => void
   /** The state to report; `routeVersion` is added here. */
   readonly report: () => Omit<GatewayReport, 'routeVersion'>
   /** Called before the first report on each connection. */
   readonly onConnect: () => void
+  /** Called when control knows who speaks. */
+  readonly onConnected: () => void
 }
 
 /**
@@ -84,6 +90,11 @@ export class LinkClient {
     socket.write(encodeLinkMessage({ kind: 'observation', ...observation }))
   }
 
+  /** Asks control about models, if it is there: what matters is asked again on the next connection. */
+  ask(ask: ModelAsk): void {
+    this.#socket?.write(encodeLinkMessage(ask))
+  }
+
   /** Reports at the end of this turn of the event loop; several calls in one turn make one report. */
   reportSoon(): void {
     if (this.#isReportDue) return
@@ -123,11 +134,12 @@ export class LinkClient {
   }
 
   #welcome(socket: Socket): void {
-    const { identity, log, onConnect } = this.#options
+    const { identity, log, onConnect, onConnected } = this.#options
     this.#socket = socket
     this.#routeVersion = 0
     onConnect()
     socket.write(encodeLinkMessage({ kind: 'hello', ...identity }))
+    onConnected()
     log.info({}, 'control connected')
   }
 
@@ -141,7 +153,9 @@ export class LinkClient {
     try {
       for (const line of lines.read(text)) {
         const message = parseControlMessage(line)
-        if (message !== undefined) this.#apply(message)
+        if (message === undefined) continue
+        if (isNews(message)) this.#options.applyNews(message)
+        else this.#apply(message)
       }
     } catch (error) {
       socket.destroy(error instanceof Error ? error : new Error(String(error)))
@@ -153,4 +167,8 @@ export class LinkClient {
     this.#routeVersion = message.version
     this.reportSoon()
   }
+}
+
+function isNews(message: ControlMessage | ModelNews): message is ModelNews {
+  return MODEL_NEWS.has(message.kind)
 }

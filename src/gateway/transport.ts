@@ -1,8 +1,17 @@
 import type { Buffer } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 
+/** One model of a container that serves many. */
+export interface ModelAtContainer {
+  readonly modelId: string
+  /** The worker of a built-in image that has it; absent where the container does not say. */
+  readonly seat?: number
+}
+
 /** What an instance is asked. */
 export interface ContainerRequest {
+  /** Absent where the container serves one model. */
+  readonly model?: ModelAtContainer | undefined
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer
   /** Longest reply that is passed on; infinite for streams. */

@@ -8,9 +8,9 @@ import type { InvocationHead } from '../wire/runtime-request.ts'
  *
  * @throws BerthError `ValidationError`
  */
-export function refuseUnsupported(head: InvocationHead): void {
+export function refuseUnsupported(head: InvocationHead, isMultiModel = false): void {
   const { endpointName } = head
-  if (head.targetModel !== undefined) {
+  if (head.targetModel !== undefined && !isMultiModel) {
     const what = 'is not a multi-model endpoint and does not support target model header.'
     throw new BerthError('ValidationError', `Endpoint ${endpointName} ${what}`, {
       members: { ErrorCode: 'TARGET_MODEL_HEADER_NOT_SUPPORTED' },

@@ -18,6 +18,8 @@ export interface Reply {
 
 /** What a built-in image does behind the container contract; the HTTP around it is in `server.ts`. */
 export interface Image {
+  /** Answers the model calls of an image that serves many (`/models…`); absent where it serves one. */
+  readonly serveModelCall?: (call: Invocation, signal: AbortSignal) => Promise<Reply>
   /** Answers `GET /ping`: 200 when an invocation would be served now. */
   ping(): Promise<Reply>
   /** Answers one invocation. The signal aborts when the client is gone. */

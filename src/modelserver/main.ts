@@ -63,6 +63,10 @@ async function startImage(
 ): Promise<Image> {
   const { address } = options
   const socketPath = 'socketPath' in address ? address.socketPath : undefined
+  if (variables['SAGEMAKER_MULTI_MODEL'] === 'true') {
+    const { startMultiModelImage } = await import('./multi-model/start.ts')
+    return startMultiModelImage({ ...options, socketPath, environment: variables, log })
+  }
   switch (options.imageName) {
     case 'berth/onnx':
       return startOnnxImage({

@@ -6,7 +6,7 @@
 export class Rejection extends Error {
   readonly status: number
 
-  constructor(status: 400 | 404 | 405 | 406 | 413 | 415 | 500 | 503, message: string) {
+  constructor(status: 400 | 404 | 405 | 406 | 409 | 413 | 415 | 500 | 503 | 507, message: string) {
     super(message)
     this.name = 'Rejection'
     this.status = status

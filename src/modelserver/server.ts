@@ -5,9 +5,10 @@ import { pipeline } from 'node:stream/promises'
 import { encodeFramesHeader, FRAMES_HEADER } from '../domain/frames-address.ts'
 import { FRAMES_VERSION } from '../wire/frames.ts'
 import { readBody } from './body.ts'
-import type { Image, Reply } from './image.ts'
+import type { Image, Invocation, Reply } from './image.ts'
 import { replyToFailure } from './invoke-image.ts'
 import type { Log } from './log.ts'
+import { isModelPath } from './multi-model/model-routes.ts'
 import { Rejection } from './rejection.ts'
 
 /** What the container's HTTP server needs. */
@@ -28,7 +29,7 @@ const REQUEST_MS = 120_000
 const LINGER_MS = 1_000
 
 /**
- * The container contract over HTTP/1.1: `GET /ping` and `POST /invocations`, nothing else.
+ * The container contract over HTTP/1.1: `GET /ping` and `POST /invocations`; of an image that serves many models also `/models`.
  *
  * Source: SageMaker, "Use your own inference code with hosting services".
  */
@@ -92,7 +93,10 @@ export class ModelServer {
   async #route(request: IncomingMessage, signal: AbortSignal): Promise<Reply> {
     const path = (request.url ?? '').split('?', 1)[0] ?? ''
     const method = request.method ?? ''
-    const { image, imageName, bodyBytesMax } = this.#options
+    const { image, imageName } = this.#options
+    if (image.serveModelCall !== undefined && isModelPath(path)) {
+      return image.serveModelCall(await this.#read(request), signal)
+    }
     if (path !== '/ping' && path !== '/invocations') {
       throw new Rejection(
         404,
@@ -102,11 +106,16 @@ export class ModelServer {
     const expected = path === '/ping' ? 'GET' : 'POST'
     if (method !== expected) throw new Rejection(405, `${path} takes ${expected}, not ${method}.`)
     if (path === '/ping') return this.#ping()
+    return image.invoke({ ...(await this.#read(request)), path }, signal)
+  }
+
+  // With the query in its path.
+  async #read(request: IncomingMessage): Promise<Invocation> {
     const headers = Object.fromEntries(
       Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
     )
-    const body = await readBody(request, bodyBytesMax)
-    return image.invoke({ method, path, headers, body }, signal)
+    const body = await readBody(request, this.#options.bodyBytesMax)
+    return { method: request.method ?? '', path: request.url ?? '', headers, body }
   }
 
   // A good ping also says where invocations are taken as frames.

@@ -80,6 +80,7 @@ const KNOWN_NAMES = [
   'x-amzn-sagemaker-session-id',
   'x-amzn-sagemaker-inference-id',
   'x-amzn-sagemaker-forwarded-api',
+  'x-berth-model',
 ] as const
 
 /** A header whose name travels as one byte. */

@@ -1,3 +1,5 @@
+import { MODEL_ASKS, MODEL_NEWS } from '../domain/multi-model/model-messages.ts'
+import type { ModelAsk, ModelNews } from '../domain/multi-model/model-messages.ts'
 import type { EndpointRoute } from '../domain/routes.ts'
 
 /*
@@ -5,6 +7,8 @@ import type { EndpointRoute } from '../domain/routes.ts'
  *
  *   gateway → control   hello, then a report a second and one at once after each change of the routes
  *   control → gateway   the snapshot of all routes, then one change after the other
+ *
+ * What both say about the models of multi-model endpoints goes between: `domain/multi-model/model-messages.ts`.
  *
  * Both ends are of the same installation but may be of two versions of Berth while it is upgraded: unknown kinds and
  * unknown members are ignored.
@@ -25,6 +29,7 @@ export type GatewayMessage =
   | ({ readonly kind: 'hello' } & GatewayIdentity)
   | ({ readonly kind: 'report' } & GatewayReport)
   | ({ readonly kind: 'observation' } & InstanceObservation)
+  | ModelAsk
 
 /** Which process is at the other end. */
 export interface GatewayIdentity {
@@ -85,13 +90,14 @@ export interface InstanceObservation {
 }
 
 /** One message as a line. */
-export function encodeLinkMessage(message: ControlMessage | GatewayMessage): string {
+export function encodeLinkMessage(message: ControlMessage | ModelNews | GatewayMessage): string {
   return `${JSON.stringify(message)}\n`
 }
 
 /** @returns undefined for a kind this version does not know. @throws Error when the line is no link message. */
-export function parseControlMessage(line: string): ControlMessage | undefined {
+export function parseControlMessage(line: string): ControlMessage | ModelNews | undefined {
   const message = parseObject(line)
+  if (MODEL_NEWS.has(message['kind'])) return message as unknown as ModelNews
   switch (message['kind']) {
     case 'snapshot':
       if (isVersion(message['version']) && isRoutes(message['routes'])) {
@@ -117,6 +123,7 @@ export function parseControlMessage(line: string): ControlMessage | undefined {
 /** @returns undefined for a kind this version does not know. @throws Error when the line is no link message. */
 export function parseGatewayMessage(line: string): GatewayMessage | undefined {
   const message = parseObject(line)
+  if (MODEL_ASKS.has(message['kind'])) return message as unknown as ModelAsk
   switch (message['kind']) {
     case 'hello':
       if (typeof message['gatewayId'] === 'string' && isVersion(message['pid'])) {

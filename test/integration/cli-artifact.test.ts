@@ -93,6 +93,7 @@ describe('images by content', () => {
     assert.equal(chooseImage(['model.onnx', 'code/inference.ts']), 'berth/node')
     assert.equal(chooseImage(['code/package.json', 'code/src/serve.ts']), 'berth/node')
     assert.equal(chooseImage(['model.onnx', 'package.json']), 'berth/onnx')
+    assert.equal(chooseImage(['net/1/model.onnx', 'net/config.pbtxt']), 'berth/triton')
   })
   test('anything else is named, together with what each image needs', () => {
     assert.throws(

@@ -15,7 +15,7 @@ after(() => rmSync(folder, { recursive: true }))
 
 // Two features; the answer depends on the first alone.
 const MAKE = `
-import sys, joblib, pickle, numpy, xgboost
+import sys, joblib, pickle, numpy, xgboost, lightgbm
 from sklearn.tree import DecisionTreeClassifier
 folder = sys.argv[1]
 rows = numpy.array([[value, 1 - value] for value in (0.0, 0.2, 0.8, 1.0)] * 10)
@@ -27,6 +27,9 @@ booster = xgboost.train({"objective": "binary:logistic", "min_child_weight": 0},
 booster.save_model(folder + "/booster.ubj")
 booster.save_model(folder + "/booster.json")
 pickle.dump(booster, open(folder + "/booster.pkl", "wb"))
+dataset = lightgbm.Dataset(rows, labels, params={"min_data_in_leaf": 1, "verbose": -1})
+lightgbm.train({"objective": "binary", "min_data_in_leaf": 1, "verbose": -1}, dataset, 20).save_model(folder + "/boosted.txt")
+joblib.dump(lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=1, verbose=-1).fit(rows, labels), folder + "/light.joblib")
 joblib.dump(xgboost.XGBClassifier(n_estimators=5, min_child_weight=0).fit(rows, labels), folder + "/face.joblib")
 `
 await promisify(execFile)(python, ['-c', MAKE, folder])
@@ -44,6 +47,7 @@ suite('scikit-learn without code', () => {
     ['model.pkl', 'tree.pkl'],
     ['forest.joblib', 'tree.joblib'],
     ['model.joblib', 'face.joblib'],
+    ['model.joblib', 'light.joblib'],
   ] as const
   for (const [name, source] of CASES) {
     test(`${source} as ${name}`, async () => {
@@ -105,4 +109,24 @@ suite('XGBoost without code answers as the built-in algorithm', () => {
     })
     assert.equal((await server.ask('1,0\n0,1\n1,1', { type: 'text/csv' })).text, '3')
   })
+})
+
+suite('LightGBM without code gives the scores of its rows', () => {
+  for (const name of ['model.txt', 'lightgbm-model']) {
+    test(`a saved booster as ${name}`, async () => {
+      await using server = await serve({ [name]: made('boosted.txt') })
+      const asked = [
+        await server.ask('[[0.1, 0.9], [0.9, 0.1]]'),
+        await server.ask('0.1,0.9\n0.9,0.1', { type: 'text/csv' }),
+      ]
+      for (const { text } of asked) {
+        const [low = 1, high = 0] = JSON.parse(text) as number[]
+        assert.ok(low < 0.5 && high > 0.5, text)
+      }
+      const single = await server.ask('0.9,0.1', { type: 'text/csv', accept: 'text/csv' })
+      assert.match(single.text, /^0\.[5-9]\d*\n$/)
+      const wrong = await server.ask('0.9,0.1,0.3', { type: 'text/csv' })
+      assert.deepEqual([wrong.status, /number of features/.test(wrong.text)], [500, true])
+    })
+  }
 })

@@ -49,7 +49,7 @@ before(async () => {
       text: LABELLED.replace('[ 3 ]', '[ 4 ]').replace('label_filename: "labels.txt"', ''),
     },
     'sequence/1/model.onnx': AFFINE,
-    'sequence/config.pbtxt': { text: 'sequence_batching { }' },
+    'sequence/config.pbtxt': { text: 'sequence_batching { iterative_sequence: true }' },
   })
   server = await startTriton(repository.path, [
     '--model-control-mode=explicit',
@@ -140,7 +140,7 @@ for (const { model, words } of [
   },
   {
     model: 'sequence',
-    words: /model 'sequence' asks for sequence_batching, which this server does not offer/,
+    words: /model 'sequence' asks for iterative_sequence, which this server does not offer/,
   },
 ]) {
   test(`says why ${model} cannot be loaded`, async () => {

@@ -177,8 +177,18 @@ for (const { given, flags, words } of [
   },
   {
     given: 'a flag that is not supported',
-    flags: ['--rate-limit=execution_count'],
-    words: /--rate-limit: there is no rate limiter/,
+    flags: ['--grpc-use-ssl=true'],
+    words: /--grpc-use-ssl: connections are not encrypted/,
+  },
+  {
+    given: 'the size of a resource, and no limits',
+    flags: ['--rate-limit-resource=r:1'],
+    words: /--rate-limit-resource needs --rate-limit=execution_count/,
+  },
+  {
+    given: 'a cache that there is not',
+    flags: ['--cache-config=redis,host=h'],
+    words: /--cache-config must be local,size=BYTES, the one cache there is, not redis,host=h/,
   },
   {
     given: 'a value out of bounds',

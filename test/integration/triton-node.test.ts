@@ -232,6 +232,12 @@ suite('models that cannot be loaded say why in the index', () => {
       reason: /unexpected inference input 'z', allowed inputs are: x/,
     },
     {
+      name: 'sequences',
+      code: spec('FP32', '[1]'),
+      config: 'max_batch_size: 8 sequence_batching {}',
+      reason: /model 'sequences' asks for sequence_batching, which models of Node do not offer/,
+    },
+    {
       name: 'batches',
       code: spec('FP32', '[1]'),
       config: 'max_batch_size: 8',

@@ -3,6 +3,14 @@ import { encodeField, encodeVarintField } from '../../src/modelserver/onnx/proto
 
 const FLOAT = 1
 const INT64 = 7
+const ELEMENT_TYPES = {
+  float: FLOAT,
+  int32: 6,
+  int64: INT64,
+  string: 8,
+  bool: 9,
+  uint64: 13,
+} as const
 
 /** One operator; attributes that are whole numbers are integers, `{ float }` are not. */
 export interface OnnxNode {
@@ -12,7 +20,7 @@ export interface OnnxNode {
   readonly attributes?: Readonly<Record<string, number | { readonly float: number }>>
 }
 
-/** A graph of float32 tensors; inputs may be int64. */
+/** A graph of float32 tensors, unless their types say otherwise. */
 export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[]
   readonly weights: Readonly<
@@ -20,6 +28,8 @@ export interface OnnxGraph {
   >
   /** Inputs that are int64. */
   readonly integers?: readonly string[]
+  /** Types of inputs and outputs that are not float32. */
+  readonly types?: Readonly<Record<string, keyof typeof ELEMENT_TYPES>>
   /** Dimensions by name; text is open. */
   readonly inputs: Readonly<Record<string, readonly (number | string)[]>>
   readonly outputs: Readonly<Record<string, readonly (number | string)[]>>
@@ -34,8 +44,11 @@ export function encodeOnnx({
   inputs,
   outputs,
   integers = [],
+  types = {},
   opset = 17,
 }: OnnxGraph): Buffer {
+  const typeOf = (name: string): number =>
+    integers.includes(name) ? INT64 : ELEMENT_TYPES[types[name] ?? 'float']
   const graph = Buffer.concat([
     ...nodes.map((node) => encodeField(1, encodeNode(node))),
     encodeField(2, 'test'),
@@ -51,9 +64,11 @@ export function encodeOnnx({
       ),
     ),
     ...Object.entries(inputs).map(([name, dims]) =>
-      encodeField(11, encodeValue(name, dims, integers.includes(name) ? INT64 : FLOAT)),
+      encodeField(11, encodeValue(name, dims, typeOf(name))),
     ),
-    ...Object.entries(outputs).map(([name, dims]) => encodeField(12, encodeValue(name, dims))),
+    ...Object.entries(outputs).map(([name, dims]) =>
+      encodeField(12, encodeValue(name, dims, typeOf(name))),
+    ),
   ])
   return Buffer.concat([
     encodeVarintField(1, 8),
@@ -83,7 +98,7 @@ function encodeAttribute(value: number | { readonly float: number }): Buffer {
   return Buffer.concat([float, encodeVarintField(20, 1)])
 }
 
-function encodeValue(name: string, dims: readonly (number | string)[], of = FLOAT): Buffer {
+function encodeValue(name: string, dims: readonly (number | string)[], of: number): Buffer {
   const shape = dims.map((dim) =>
     encodeField(1, typeof dim === 'number' ? encodeVarintField(1, dim) : encodeField(2, dim)),
   )

@@ -20,6 +20,8 @@ export interface Deployable {
   readonly image?: string
   readonly environment?: Readonly<Record<string, string>>
   readonly modelDataUrl?: string
+  /** Makes `modelDataUrl` the prefix of many models. */
+  readonly multiModel?: { readonly isCaching: boolean }
   /** @defaultValue 1 */
   readonly instanceCount?: number
 }
@@ -27,6 +29,7 @@ export interface Deployable {
 /** Creates a model and a config for it, both of this name. */
 export async function createConfig(berth: RunningBerth, deployable: Deployable): Promise<void> {
   const { name, image = 'berth/echo', environment, modelDataUrl, instanceCount = 1 } = deployable
+  const { multiModel } = deployable
   await berth.sagemaker.send(
     new CreateModelCommand({
       ModelName: name,
@@ -35,6 +38,10 @@ export async function createConfig(berth: RunningBerth, deployable: Deployable):
         Image: image,
         ...(environment !== undefined && { Environment: { ...environment } }),
         ...(modelDataUrl !== undefined && { ModelDataUrl: modelDataUrl }),
+        ...(multiModel !== undefined && {
+          Mode: 'MultiModel',
+          MultiModelConfig: { ModelCacheSetting: multiModel.isCaching ? 'Enabled' : 'Disabled' },
+        }),
       },
     }),
   )

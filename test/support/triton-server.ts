@@ -10,9 +10,14 @@ import { until } from './until.ts'
 const ROOT = join(import.meta.dirname, '../..')
 const MODELS = join(ROOT, 'test/fixtures/models')
 
-/** Files of a model repository by path: `fixture.onnx` as it is, or text. */
+/** Files of a model repository by path: `fixture.onnx` as it is, text, or bytes. */
 export type RepositoryFiles = Readonly<
-  Record<string, { readonly fixture: string } | { readonly text: string | Buffer }>
+  Record<
+    string,
+    | { readonly fixture: string }
+    | { readonly text: string | Buffer }
+    | { readonly bytes: Uint8Array }
+  >
 >
 
 /** A model repository in a temporary folder. */
@@ -28,6 +33,7 @@ export class TestRepository implements Disposable {
       const path = join(this.path, name)
       mkdirSync(dirname(path), { recursive: true })
       if ('text' in file) writeFileSync(path, file.text)
+      else if ('bytes' in file) writeFileSync(path, file.bytes)
       else copyFileSync(join(MODELS, file.fixture), path)
     }
   }

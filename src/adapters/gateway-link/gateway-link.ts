@@ -2,10 +2,13 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 
+import { MODEL_ASKS } from '../../domain/multi-model/model-messages.ts'
+import type { ModelAsk, ModelNews } from '../../domain/multi-model/model-messages.ts'
 import type { EndpointRoute } from '../../domain/routes.ts'
 import type { Log } from '../../platform/log.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Gateways } from '../../ports/gateways.ts'
+import type { ModelLink, ModelLinkListener } from '../../ports/model-link.ts'
 import { encodeLinkMessage } from '../../wire/link.ts'
 import type {
   ControlMessage,
@@ -60,7 +63,7 @@ export function createGatewayLink(options: GatewayLinkOptions): GatewayLink {
  * A restarted control begins with the table its predecessor left on disk, because gateways go on serving from it: it
  * sends no smaller table than that until a controller withdraws a route.
  */
-export class GatewayLink implements Gateways {
+export class GatewayLink implements Gateways, ModelLink {
   readonly #options: GatewayLinkOptions
   readonly #ledger: RouteLedger
   readonly #snapshotFile: SnapshotFile
@@ -69,6 +72,7 @@ export class GatewayLink implements Gateways {
   readonly #sockets = new Set<Socket>()
   readonly #changeListeners = new Set<() => void>()
   readonly #observationListeners = new Set<(observation: InstanceObservation) => void>()
+  readonly #modelListeners = new Set<ModelLinkListener>()
   readonly #server: Server
 
   constructor(options: GatewayLinkOptions) {
@@ -183,6 +187,24 @@ export class GatewayLink implements Gateways {
     return () => this.#observationListeners.delete(listener)
   }
 
+  connectedGatewayIds(): readonly string[] {
+    return [...this.#sessionByGateway.keys()]
+  }
+
+  tell(gatewayId: string, news: ModelNews): void {
+    this.#sessionByGateway.get(gatewayId)?.send(encodeLinkMessage(news))
+  }
+
+  tellAll(news: ModelNews): void {
+    const line = encodeLinkMessage(news)
+    for (const session of this.#sessionByGateway.values()) session.send(line)
+  }
+
+  listen(listener: ModelLinkListener): () => void {
+    this.#modelListeners.add(listener)
+    return () => this.#modelListeners.delete(listener)
+  }
+
   #broadcast(change: ControlMessage | undefined): void {
     if (change === undefined) return
     const line = encodeLinkMessage(change)
@@ -215,13 +237,21 @@ export class GatewayLink implements Gateways {
     session.send(encodeLinkMessage({ kind: 'snapshot', ...this.#ledger.snapshot() }))
     this.#options.log.info({ gatewayId, pid, port }, 'gateway connected')
     // Not before the caller knows the session: a listener may look at it.
-    queueMicrotask(() => this.#announceChange())
+    queueMicrotask(() => {
+      for (const listener of this.#modelListeners) listener.onGateway(gatewayId)
+      this.#announceChange()
+    })
     return session
   }
 
   #hear(session: LinkSession, message: Exclude<GatewayMessage, { kind: 'hello' }>): void {
     if (message.kind === 'observation') {
       for (const listener of this.#observationListeners) listener(message)
+      return
+    }
+    if (isModelAsk(message)) {
+      const { gatewayId } = session.identity
+      for (const listener of this.#modelListeners) listener.onAsk(gatewayId, message)
       return
     }
     session.recordReport(message)
@@ -236,6 +266,7 @@ export class GatewayLink implements Gateways {
     this.#sessionByGateway.delete(gatewayId)
     this.#unconnected.add(gatewayId, pid)
     this.#options.log.info({ gatewayId, pid }, 'gateway disconnected')
+    for (const listener of this.#modelListeners) listener.onGatewayLost(gatewayId)
     this.#announceChange()
   }
 
@@ -254,4 +285,8 @@ export class GatewayLink implements Gateways {
   #announceChange(): void {
     for (const listener of this.#changeListeners) listener()
   }
+}
+
+function isModelAsk(message: { readonly kind: string }): message is ModelAsk {
+  return MODEL_ASKS.has(message.kind)
 }

@@ -158,5 +158,7 @@ export function warmModelServer({ nodePath, entryPath }: ModelServerProgram) {
 }
 
 function canBeToldLate(environment: Readonly<Record<string, string>>): boolean {
+  // What waits has rehearsed with one model; many are another program.
+  if (environment['SAGEMAKER_MULTI_MODEL'] === 'true') return false
   return Object.keys(environment).every((name) => LATE_VARIABLE.test(name))
 }

@@ -21,12 +21,16 @@ const PYTHON_MODEL =
 // User code for berth/node. A package.json in code/ may name another file.
 const NODE_CODE = /^((code\/)?inference\.[mc]?[jt]s|code\/package\.json)$/
 
+// A Triton model repository: a folder for each model, with its configuration.
+const REPOSITORY_CONFIG = /^[^/]+\/config\.pbtxt$/
+
 /**
  * The image that serves files of these names. User code decides over a model file beside it.
  *
  * @throws CliFailure `usage`: none does; says what was found and what each image needs.
  */
 export function chooseImage(names: readonly string[]): keyof typeof BUILT_IN_IMAGES {
+  if (names.some((name) => REPOSITORY_CONFIG.test(name))) return 'berth/triton'
   if (names.includes('code/inference.py') || names.includes('inference.py')) return 'berth/python'
   if (names.some((name) => NODE_CODE.test(name))) return 'berth/node'
   const onnxCount = names.filter((name) => name.toLowerCase().endsWith('.onnx')).length

@@ -7,7 +7,7 @@ import type {
   StartFailure,
 } from '../../domain/fleet.ts'
 import { encodeOperationOutput } from '../../wire/sagemaker-operations.ts'
-import type { ControlDeps } from '../deps.ts'
+import type { ControlDeps, ModelsInside } from '../deps.ts'
 import { endpointDescriptionOf } from '../sagemaker/endpoint-description.ts'
 import { notFound } from '../sagemaker/refusals.ts'
 import { EVENT_LIMIT } from './events.ts'
@@ -19,6 +19,8 @@ interface EndpointInside {
   readonly endpoint: unknown
   /** Oldest generation first. */
   readonly variants: readonly VariantInside[]
+  /** What is loaded where on a multi-model endpoint, and what cannot be; absent where nothing is. */
+  readonly models?: unknown
   /** Newest first. */
   readonly events: readonly EndpointEvent[]
 }
@@ -43,7 +45,7 @@ interface VariantInside {
 export async function describeEndpointInside(
   name: string,
   query: URLSearchParams,
-  { store, installation, fleetRuntime }: ControlDeps,
+  { store, installation, fleetRuntime, describeModels }: ControlDeps,
 ): Promise<EndpointInside> {
   const limit = integerParameter(query, 'limit', EVENT_LIMIT)
   const endpoint = await store.findEndpoint(name)
@@ -57,8 +59,13 @@ export async function describeEndpointInside(
       .filter(({ endpointId }) => endpointId === endpoint.endpointId)
       .toSorted((a, b) => a.generation - b.generation)
       .map((fleet) => variantOf(fleet, endpoint)),
+    ...modelsOf(describeModels?.(endpoint.name)),
     events: await store.listEvents(endpoint.name, limit),
   }
+}
+
+function modelsOf(described: ModelsInside | undefined): Pick<EndpointInside, 'models'> {
+  return described === undefined || described.instances.length === 0 ? {} : { models: described }
 }
 
 // Where an instance listens is nobody's business outside: it answers without a signature.

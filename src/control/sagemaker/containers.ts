@@ -1,6 +1,7 @@
 import type { Container, ModelDataSource } from '../../domain/model.ts'
 import type { OperationShapes } from '../../wire/sagemaker-operations.ts'
 import { CONTAINER_ROWS, MODEL_DATA_ROWS, refuseNotOffered } from './not-offered.ts'
+import { MULTI_MODEL_ENVIRONMENT, multiModelOf } from './multi-model.ts'
 import { invalid } from './refusals.ts'
 
 type ModelInput = OperationShapes['CreateModel']['input']
@@ -37,6 +38,11 @@ function containerOf(container: ContainerInput, at: string, hostname: string): C
   refuseNotOffered(CONTAINER_ROWS, container, at)
   const { Image, Environment = {} } = container
   if (Image === undefined) throw invalid(`'${at}.image' is required.`)
+  const multiModel = multiModelOf(container, at)
+  if (multiModel !== undefined) {
+    const environment = { ...Environment, ...MULTI_MODEL_ENVIRONMENT }
+    return { hostname, image: Image, environment, modelData: undefined, multiModel }
+  }
   return {
     hostname,
     image: Image,

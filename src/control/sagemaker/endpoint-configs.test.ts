@@ -140,17 +140,9 @@ describe('what this version does not offer', () => {
       'vpcConfig',
       { ...aModelInput('x'), VpcConfig: { SecurityGroupIds: ['sg-1'], Subnets: ['s-1'] } },
     ],
-    ['primaryContainer.mode', aModelInput('x', { Mode: 'MultiModel' })],
     [
       'primaryContainer.modelPackageName',
       { ModelName: 'x', PrimaryContainer: { ModelPackageName: 'p' } },
-    ],
-    [
-      'containers.1.member.multiModelConfig',
-      {
-        ModelName: 'x',
-        Containers: [{ Image: 'berth/echo', MultiModelConfig: { ModelCacheSetting: 'Enabled' } }],
-      },
     ],
   ]
   const config: [path: string, input: Wire][] = [

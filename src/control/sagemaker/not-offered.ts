@@ -50,12 +50,6 @@ export const CONTAINER_ROWS: readonly Row<ContainerInput>[] = [
   { member: 'ModelPackageName', feature: 'the model registry' },
   { member: 'InferenceSpecificationName', feature: 'the model registry' },
   {
-    member: 'Mode',
-    feature: 'multi-model containers',
-    isAsked: ({ Mode }) => Mode === 'MultiModel',
-  },
-  { member: 'MultiModelConfig', feature: 'multi-model containers' },
-  {
     member: 'AdditionalModelDataSources',
     feature: 'additional model data',
     isAsked: ({ AdditionalModelDataSources }) => (AdditionalModelDataSources?.length ?? 0) > 0,

@@ -1,5 +1,6 @@
 import { fleetIdOf } from '../../domain/fleet.ts'
 import type { FleetSpec, FleetVariant, Generation, ObservedFleet } from '../../domain/fleet.ts'
+import { parseModelSettings } from '../../domain/multi-model/settings.ts'
 import type { EndpointRoute, VariantRoute } from '../../domain/routes.ts'
 import type { Endpoint } from '../../domain/endpoint.ts'
 
@@ -83,7 +84,22 @@ export function routeOf(
       routingStrategy: variant.routingStrategy,
       containerHostname: variant.containers[0]?.hostname ?? 'primary',
       instances: routes.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1)),
+      ...multiModelRouteOf(variant),
     }
   })
   return { endpointName: endpoint.name, variants }
+}
+
+function multiModelRouteOf({ containers }: FleetVariant): Pick<VariantRoute, 'multiModel'> {
+  const container = containers.find(({ multiModel }) => multiModel !== undefined)
+  if (container?.multiModel === undefined) return {}
+  const { settings } = parseModelSettings(container.environment)
+  const { concurrencyMax, revalidateMs } = settings
+  return {
+    multiModel: {
+      isCaching: container.multiModel.isCaching,
+      ...(concurrencyMax !== undefined && { concurrencyMax }),
+      ...(revalidateMs !== undefined && { revalidateMs }),
+    },
+  }
 }

@@ -1,3 +1,4 @@
+import { MODEL_HEADER } from '../../domain/multi-model/model-header.ts'
 import { FrameError } from '../../wire/frames.ts'
 import type { Call, CallReceiver, ContainerRequest, Transport } from '../transport.ts'
 import { FrameCall } from './frame-call.ts'
@@ -24,6 +25,8 @@ export interface FrameTransportOptions {
 }
 
 interface Worker {
+  /** As the instance counts them. */
+  readonly seat: number
   readonly socketPath: string
   connection: FrameConnection | undefined
   refusedUntilMs: number
@@ -47,14 +50,17 @@ export class FrameTransport implements Transport {
   ) {
     this.#isPolling = isPolling
     const first = firstWorker % Math.max(1, socketPaths.length)
-    const inOrder = [...socketPaths.slice(first), ...socketPaths.slice(0, first)]
-    this.#workers = inOrder.map((socketPath) => {
-      return { socketPath, connection: undefined, refusedUntilMs: 0 }
+    const workers = socketPaths.map((socketPath, seat) => {
+      return { seat, socketPath, connection: undefined, refusedUntilMs: 0 }
     })
+    this.#workers = [...workers.slice(first), ...workers.slice(0, first)]
   }
 
   call(request: ContainerRequest, receiver: CallReceiver, timeoutMs: number): Call {
-    const call = new FrameCall(request, receiver, { timeoutMs, windowBytes: WINDOW_BYTES })
+    const call = new FrameCall(withModel(request), receiver, {
+      timeoutMs,
+      windowBytes: WINDOW_BYTES,
+    })
     this.#send(call, 'No worker of the instance accepts connections.')
     return call
   }
@@ -72,7 +78,7 @@ export class FrameTransport implements Transport {
 
   #send(call: FrameCall, whyNot: string): void {
     if (call.isOver) return
-    const worker = this.#isClosed ? undefined : this.#chooseWorker()
+    const worker = this.#isClosed ? undefined : this.#chooseWorker(call.request.model?.seat)
     if (worker === undefined) return call.fail('refused', whyNot)
     worker.connection ??= this.#connect(worker)
     try {
@@ -88,7 +94,8 @@ export class FrameTransport implements Transport {
   // Small calls are better off together: one batch instead of two, one write and one wake-up instead of two. With 16
   // connections on a small model, the processor time of gateway and workers together was half of what the fewest
   // outstanding calls alone gave (decision 0008). A call that takes long finds the first worker busy and gets the next.
-  #chooseWorker(): Worker | undefined {
+  #chooseWorker(seat: number | undefined): Worker | undefined {
+    if (seat !== undefined) return this.#findWorker(seat)
     let chosen: Worker | undefined
     let leastCount = Infinity
     for (const worker of this.#workers) {
@@ -108,6 +115,14 @@ export class FrameTransport implements Transport {
     return { windowBytes: WINDOW_BYTES, polling }
   }
 
+  // Nobody else has the model.
+  #findWorker(seat: number): Worker | undefined {
+    const worker = this.#workers.find((candidate) => candidate.seat === seat)
+    if (worker === undefined || worker.connection?.isFull === true) return undefined
+    const isRefused = worker.refusedUntilMs > 0 && worker.refusedUntilMs > performance.now()
+    return isRefused ? undefined : worker
+  }
+
   #connect(worker: Worker): FrameConnection {
     const connection = new FrameConnection(worker.socketPath, this.#connectionOptions(), {
       onClosed: () => {
@@ -122,4 +137,11 @@ export class FrameTransport implements Transport {
     this.#connections.add(connection)
     return connection
   }
+}
+
+// Frames have no path that could name it.
+function withModel(request: ContainerRequest): ContainerRequest {
+  const { model, headers } = request
+  if (model === undefined) return request
+  return { ...request, headers: { ...headers, [MODEL_HEADER]: model.modelId } }
 }

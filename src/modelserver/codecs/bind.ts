@@ -4,6 +4,7 @@ import type { Block } from './block.ts'
 import type { Given } from './request.ts'
 import { mismatch } from './signature.ts'
 import type { Port, Signature } from './signature.ts'
+import { densify } from './sparse.ts'
 import { countElements } from './tensor.ts'
 import type { NamedTensor } from './tensor.ts'
 
@@ -45,6 +46,8 @@ function bind(given: Given, inputs: readonly Port[]): NamedTensor[] {
       const { dims, elements } = given.array
       return bindBlock({ dims, values: elements, origin: 'numbers' }, true, inputs)
     }
+    case 'sparse':
+      return bindBlock(densify(given.sparse, rowWidthOf(inputs)), false, inputs)
   }
 }
 
@@ -87,10 +90,12 @@ function bindBlock(block: Block, canBeOneRow: boolean, inputs: readonly Port[]):
 
 // Every input takes as many columns as one of its rows has values: 1 for [N, 1], 4 for [N, 4].
 function splitColumns(block: Block, inputs: readonly Port[]): Block[] {
-  const widths = inputs.map(({ name, dims }) => {
-    const trailing = dims.slice(1)
-    if (trailing.every((dim) => typeof dim === 'number')) return countElements(trailing)
-    throw new FitFailure(`${name} has rows of no fixed size, so send JSON objects by input name`)
+  const widths = inputs.map((port) => {
+    const width = widthOfPort(port)
+    if (width !== undefined) return width
+    throw new FitFailure(
+      `${port.name} has rows of no fixed size, so send JSON objects by input name`,
+    )
   })
   const rowCount = block.dims[0] ?? 0
   const width = rowCount === 0 ? 0 : block.values.length / rowCount
@@ -108,6 +113,19 @@ function splitColumns(block: Block, inputs: readonly Port[]): Block[] {
     })
     return { dims: [rowCount, columns], values, origin: block.origin }
   })
+}
+
+/** Values in a row of all inputs; undefined when one of them leaves it open. */
+function rowWidthOf(inputs: readonly Port[]): number | undefined {
+  const widths = inputs.map(widthOfPort)
+  return widths.every((width) => width !== undefined)
+    ? widths.reduce((sum, width) => sum + width, 0)
+    : undefined
+}
+
+function widthOfPort({ dims }: Port): number | undefined {
+  const trailing = dims.slice(1)
+  return trailing.every((dim) => typeof dim === 'number') ? countElements(trailing) : undefined
 }
 
 function widthOf(rows: readonly (readonly string[])[]): number {

@@ -9,6 +9,10 @@ for (const [given, expected] of [
   ['application/x-jsonlines', 'jsonlines'],
   ['application/jsonl', 'jsonlines'],
   ['application/x-npy', 'npy'],
+  ['tensor/pt', 'npy'],
+  ['text/x-libsvm', 'libsvm'],
+  ['application/x-npz', 'npz'],
+  ['application/x-recordio-protobuf', 'recordio'],
 ] as const) {
   test(`Content-Type ${given} is ${expected}`, () =>
     assert.equal(parseContentType(given), expected))
@@ -33,6 +37,7 @@ for (const [given, expected] of [
   ['application/x-jsonlines', 'application/x-jsonlines'],
   ['text/*', 'text/csv'],
   ['APPLICATION/JSON; verbose=true', 'application/json'],
+  ['tensor/pt', 'tensor/pt'],
 ] as const) {
   test(`Accept ${given} gives ${expected}`, () =>
     assert.equal(chooseReplyType(given).mediaType, expected))
@@ -41,8 +46,19 @@ for (const [given, expected] of [
 for (const given of [
   'image/png',
   'application/json;q=0',
-  'tensor/pt, application/x-recordio-protobuf',
+  'text/libsvm, application/x-recordio-protobuf',
 ]) {
   test(`Accept ${given} is refused`, () =>
     assert.throws(() => chooseReplyType(given), { status: 406 }))
 }
+
+test('top-k is part of the chosen type', () => {
+  assert.equal(chooseReplyType('image/png;top-k=1, text/csv; top-k=3').topCount, 3)
+  assert.equal(chooseReplyType('text/csv').topCount, undefined)
+  for (const given of ['0', '', 'x', '-1', '1.5']) {
+    assert.throws(() => chooseReplyType(`text/csv;top-k=${given}`), {
+      status: 400,
+      message: /top-k/,
+    })
+  }
+})

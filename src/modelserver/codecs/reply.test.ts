@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Format } from './media-type.ts'
+import type { ReplyFormat } from './media-type.ts'
 import { parseNpy } from './npy.ts'
 import { decidePresentation, parseLabels } from './presentation.ts'
 import { encodeReply } from './reply.ts'
@@ -29,12 +29,17 @@ const signatureOf = (outputs: readonly NamedTensor[]): Signature => ({
 })
 
 interface Options {
+  readonly topCount?: number
   readonly labels?: readonly string[]
   readonly zipMap?: readonly string[]
   readonly isColumnar?: boolean
 }
 
-function encode(outputs: readonly NamedTensor[], format: Format, options: Options = {}): string {
+function encode(
+  outputs: readonly NamedTensor[],
+  format: ReplyFormat,
+  options: Options = {},
+): string {
   const zipMapLabels = new Map(
     options.zipMap === undefined ? [] : [['probabilities', options.zipMap]],
   )
@@ -43,7 +48,9 @@ function encode(outputs: readonly NamedTensor[], format: Format, options: Option
     fileLabels: options.labels,
   })
   const outcome = { outputs, presentation, isColumnar: options.isColumnar ?? false }
-  return encodeReply(outcome, { format, mediaType: '' }).toString()
+  const { topCount } = options
+  const replyType = { format, mediaType: '', ...(topCount !== undefined && { topCount }) }
+  return encodeReply(outcome, replyType).toString()
 }
 
 const CLASSES = [label([2n, 0n]), floats('probabilities', [2, 3], [0, 0.25, 0.75, 0.5, 0.5, 0])]
@@ -128,6 +135,29 @@ for (const { given, outputs, format, options, expected } of [
     expected: '1,3\n2,4\n',
   },
   {
+    given: 'the two highest classes',
+    outputs: CLASSES,
+    format: 'json',
+    options: { labels: ['x', 'y', 'z'], topCount: 2 },
+    expected:
+      '{"predictions":[{"top":[{"label":"z","probability":0.75},{"label":"y","probability":0.25}]},{"top":[{"label":"x","probability":0.5},{"label":"y","probability":0.5}]}]}',
+  },
+  {
+    given: 'the highest of scores without names, NaN last',
+    outputs: PLAIN,
+    format: 'jsonlines',
+    options: { topCount: 9 },
+    expected:
+      '{"top":[{"label":"1","score":2},{"label":"0","score":1}]}\n{"top":[{"label":"0","score":3},{"label":"1","score":"NaN"}]}\n',
+  },
+  {
+    given: 'the highest class',
+    outputs: CLASSES,
+    format: 'csv',
+    options: { zipMap: ['a', 'b', 'c'], topCount: 1 },
+    expected: 'c,0.75\na,0.5\n',
+  },
+  {
     given: 'an integer beyond 2^53',
     outputs: BIG,
     format: 'json',
@@ -153,6 +183,14 @@ test('npy holds the probabilities of a classifier', () => {
 test('npy of strings only is refused', () => {
   const outputs: NamedTensor[] = [{ name: 'y', type: 'string', dims: [1], elements: ['a'] }]
   assert.throws(() => encode(outputs, 'npy'), { status: 406 })
+})
+
+test('top-k of what are no classes, or as npy, is refused', () => {
+  assert.throws(() => encode(SEVERAL, 'json', { topCount: 1 }), {
+    status: 406,
+    message: /top-k needs scores of classes, and the model gives a float32 \[2\], b float32/,
+  })
+  assert.throws(() => encode(CLASSES, 'npy', { topCount: 1 }), { status: 406 })
 })
 
 test('outputs without common rows are refused as rows', () => {

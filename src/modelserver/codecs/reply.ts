@@ -1,12 +1,13 @@
 import { Buffer } from 'node:buffer'
 import { Rejection } from '../rejection.ts'
 import { encodeCsv } from './csv.ts'
-import type { ReplyType } from './media-type.ts'
+import type { ReplyFormat, ReplyType } from './media-type.ts'
 import { encodeNpy } from './npy.ts'
 import type { Presentation } from './presentation.ts'
 import { nest, nestRows, textAt } from './rows.ts'
 import type { JsonValue } from './rows.ts'
 import type { NamedTensor } from './tensor.ts'
+import { rankClasses } from './top-classes.ts'
 
 /** The model's outputs, in its order, and how they are to be written. */
 export interface Outcome {
@@ -19,10 +20,11 @@ export interface Outcome {
 /**
  * Writes the reply body.
  *
- * @throws Rejection 406: npy was asked for and no output is of numbers.
+ * @throws Rejection 406: npy was asked for and no output is of numbers, or `top-k` of what are no classes.
  * @throws Rejection 500: rows were asked for and the outputs do not have the same number of rows.
  */
-export function encodeReply(outcome: Outcome, { format }: ReplyType): Buffer {
+export function encodeReply(outcome: Outcome, { format, topCount }: ReplyType): Buffer {
+  if (topCount !== undefined) return Buffer.from(topBody(outcome, format, topCount))
   switch (format) {
     case 'json':
       return Buffer.from(JSON.stringify(jsonBody(outcome)))
@@ -37,6 +39,31 @@ export function encodeReply(outcome: Outcome, { format }: ReplyType): Buffer {
     case 'npy':
       return npyBody(outcome)
   }
+}
+
+// Rows also where the request was columnar: what is asked for is the classes of each.
+function topBody(outcome: Outcome, format: ReplyFormat, topCount: number): string {
+  const { outputs, presentation } = outcome
+  const { scoreName, rows } = rankClasses(outputs, presentation, topCount)
+  const predictions = rows.map(({ classes }) => ({
+    top: classes.map(({ label, score }) => ({ label, [scoreName]: jsonNumber(score) })),
+  }))
+  switch (format) {
+    case 'json':
+      return JSON.stringify({ predictions })
+    case 'jsonlines':
+      return predictions.map((row) => `${JSON.stringify(row)}\n`).join('')
+    case 'csv':
+      return encodeCsv(
+        rows.map(({ classes }) => classes.flatMap(({ label, score }) => [label, String(score)])),
+      )
+    case 'npy':
+      throw new Rejection(406, 'top-k names classes, and application/x-npy holds only numbers.')
+  }
+}
+
+function jsonNumber(score: number): number | string {
+  return Number.isFinite(score) ? score : String(score)
 }
 
 function jsonBody(outcome: Outcome): JsonValue {

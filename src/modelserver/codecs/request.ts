@@ -1,9 +1,13 @@
 import type { Buffer } from 'node:buffer'
 import { Rejection } from '../rejection.ts'
 import { parseCsv } from './csv.ts'
+import { parseLibsvm } from './libsvm.ts'
 import type { Format } from './media-type.ts'
 import { parseNpy } from './npy.ts'
 import type { NumericTensor } from './npy.ts'
+import { parseSparseNpz } from './npz.ts'
+import { parseRecordio } from './recordio.ts'
+import type { SparseRows } from './sparse.ts'
 
 /** A request body, decoded and not yet matched with the model's inputs. */
 export type Given =
@@ -13,11 +17,12 @@ export type Given =
   | { readonly kind: 'columns'; readonly inputs: unknown }
   | { readonly kind: 'text'; readonly rows: readonly (readonly string[])[] }
   | { readonly kind: 'array'; readonly array: NumericTensor }
+  | { readonly kind: 'sparse'; readonly sparse: SparseRows }
 
 /**
  * Decodes a request body.
  *
- * @throws Rejection 400: the body is empty or not of its format.
+ * @throws Rejection 400: the body is empty or not of its format; 413: it stands for too many values.
  */
 export function parseRequest(format: Format, body: Buffer): Given {
   if (body.length === 0) throw new Rejection(400, 'The request body is empty.')
@@ -30,6 +35,12 @@ export function parseRequest(format: Format, body: Buffer): Given {
       return { kind: 'text', rows: parseCsv(textOf(body)) }
     case 'npy':
       return { kind: 'array', array: parseNpy(body) }
+    case 'libsvm':
+      return { kind: 'sparse', sparse: parseLibsvm(textOf(body)) }
+    case 'npz':
+      return { kind: 'sparse', sparse: parseSparseNpz(body) }
+    case 'recordio':
+      return { kind: 'sparse', sparse: parseRecordio(body) }
   }
 }
 

@@ -84,7 +84,8 @@ export class CallCodec {
   ): ModelReply {
     const { presentation } = this.#model
     const all = { outputs, presentation, isColumnar }
-    const plain = replyType.format === 'json' ? writePlainRows(all, range) : undefined
+    const isPlain = replyType.format === 'json' && replyType.topCount === undefined
+    const plain = isPlain ? writePlainRows(all, range) : undefined
     const body = plain ?? encodeReply(range === undefined ? all : partOf(all, range), replyType)
     return { status: 200, contentType: replyType.mediaType, body }
   }

@@ -4,13 +4,15 @@ import { rejectionReply } from './decode-call.ts'
 import type { CallRefusal, ModelCall, ModelReply, ModelRequest } from './model-call.ts'
 import type { FromWorker } from './worker-messages.ts'
 
+type ReplyMessage = Extract<FromWorker, { kind: 'reply' }>
+
 /** Calls that came from the main thread, for the batcher. Those are bounded there. */
 export class PortCalls {
   readonly #batcher: Batcher
-  readonly #send: (message: FromWorker) => void
+  readonly #send: (message: ReplyMessage) => void
   readonly #callById = new Map<number, PortCall>()
 
-  constructor(batcher: Batcher, send: (message: FromWorker) => void) {
+  constructor(batcher: Batcher, send: (message: ReplyMessage) => void) {
     this.#batcher = batcher
     this.#send = send
   }

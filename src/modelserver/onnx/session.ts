@@ -23,9 +23,17 @@ export interface SessionChoices {
    */
   readonly isPrepacked?: boolean
   /** How far the graph is optimised. @defaultValue `all`, whose result fits this kind of processor only */
-  readonly level?: 'basic' | 'extended' | 'all'
+  readonly level?: 'disabled' | 'basic' | 'extended' | 'all'
   /** Writes the optimised model here, its larger tensors, plain and rearranged, to a file beside it. */
   readonly saveTo?: SavedModel
+  /** Threads of one run, within an operator and beside each other; 0: as many as there are cores. @defaultValue 1 */
+  readonly threads?: { readonly withinOperator?: number; readonly betweenOperators?: number }
+  /** Whether operators that do not need each other run at the same time. @defaultValue `sequential` */
+  readonly executionMode?: 'sequential' | 'parallel'
+  readonly usesMemoryArena?: boolean
+  readonly usesMemoryPattern?: boolean
+  /** Configuration entries of ONNX Runtime, by what follows `session.` in their keys. */
+  readonly entries?: Readonly<Record<string, string>>
 }
 
 /** Where ONNX Runtime writes an optimised model. */
@@ -44,6 +52,11 @@ function sessionOptions({
   isPrepacked = true,
   level = 'all',
   saveTo,
+  threads,
+  executionMode = 'sequential',
+  usesMemoryArena,
+  usesMemoryPattern,
+  entries,
 }: SessionChoices): ort.InferenceSession.SessionOptions {
   // Source: onnxruntime_session_options_config_keys.h of 1.30.
   const saving = saveTo && {
@@ -52,15 +65,22 @@ function sessionOptions({
     save_external_prepacked_constant_initializers: '1',
   }
   return {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
+    intraOpNumThreads: threads?.withinOperator ?? 1,
+    interOpNumThreads: threads?.betweenOperators ?? 1,
+    executionMode,
+    ...(usesMemoryArena !== undefined && { enableCpuMemArena: usesMemoryArena }),
+    ...(usesMemoryPattern !== undefined && { enableMemPattern: usesMemoryPattern }),
     graphOptimizationLevel: level,
     // Only what is fatal: the causes of a failure come back as errors, and we say them in our words.
     logSeverityLevel: 4,
     ...(saveTo && { optimizedModelFilePath: saveTo.path }),
     extra: {
-      session: { ...NO_SPINNING, ...saving, ...(!isPrepacked && { disable_prepacking: '1' }) },
+      session: {
+        ...NO_SPINNING,
+        ...saving,
+        ...(!isPrepacked && { disable_prepacking: '1' }),
+        ...entries,
+      },
     },
   }
 }

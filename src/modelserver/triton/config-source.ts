@@ -1,5 +1,7 @@
 import type { Graph } from '../../wire/oip/onnx-config.ts'
 import type { VersionPolicy } from '../../domain/version-policy.ts'
+import type { ModelConfig as ConfigMessage } from '../../wire/oip/model-config.ts'
+import type { BatchForm } from './batch-form.ts'
 import type { ModelConfig } from './model-config.ts'
 
 /** A model's configuration as far as it is written down. */
@@ -11,8 +13,10 @@ export interface ConfigSource {
   readonly dependencies: readonly string[]
   /** File or folder in a version's directory that is the model. */
   readonly modelFilename: string
-  /** What is written down, in the form of the protocol. */
-  readonly written: Readonly<Record<string, unknown>>
+  /** What is written down, prepared. */
+  readonly written: ConfigMessage
+  /** How batches are put together that are not of one shape. */
+  readonly batchForm: BatchForm | undefined
   /** Whether a model may say what is not written down. */
   readonly isAutoCompleting: boolean
   /**

@@ -1,11 +1,14 @@
 import type { ExecutionTimes, InferenceRequest, InferenceResponse } from './backend.ts'
 import { ServingError } from './serving-error.ts'
+import type { RequestTrace } from './trace/request-trace.ts'
 
 /** A request in front of its model's scheduler, already checked against the config. */
 export interface Enqueued extends Omit<InferenceRequest, 'respond' | 'fail'> {
   readonly requestStartNs: number
   /** Told after the answer, when it was run. */
   readonly onExecuted?: ((times: ExecutionTimes) => void) | undefined
+  /** What is recorded of it, if anything; steps of an ensemble are its children. */
+  readonly trace: RequestTrace | undefined
   respond(response: InferenceResponse, isFinal: boolean): void
   fail(error: ServingError): void
 }

@@ -1,12 +1,15 @@
 import { chooseNeededSteps, chooseReadySteps, passShape } from '../../domain/ensemble.ts'
 import type { EnsembleStep } from '../../domain/ensemble.ts'
+import type { Parameters } from '../../wire/oip/request-parameters.ts'
 import type { Tensor } from '../../wire/oip/tensor.ts'
 import type { ExecutionTimes, InferenceResponse } from './backend.ts'
 import { nowNs } from './clock.ts'
 import type { Enqueued } from './enqueued.ts'
 import type { ModelConfig } from './model-config.ts'
+import { Drain, stopped } from './runner.ts'
+import type { Runner } from './runner.ts'
 import { submit } from './served-version.ts'
-import type { Runner, ServedVersion } from './served-version.ts'
+import type { ServedVersion } from './served-version.ts'
 import { ServingError, toServingError } from './serving-error.ts'
 import type { Statistics } from './statistics.ts'
 
@@ -22,9 +25,8 @@ export interface EnsembleOptions {
 /** Runs the requests of an ensemble through its steps, each as soon as its tensors are there. */
 export class EnsembleRunner implements Runner {
   readonly #options: EnsembleOptions
+  readonly #drain = new Drain(() => this.#outstandingCount)
   #outstandingCount = 0
-  #isStopped = false
-  #whenQuiet: (() => void)[] = []
 
   constructor(options: EnsembleOptions) {
     this.#options = options
@@ -35,25 +37,18 @@ export class EnsembleRunner implements Runner {
   }
 
   enqueue(request: Enqueued): void {
-    if (this.#isStopped) {
-      const message =
-        'Server is stopping, scheduler for model has stopped accepting new inference requests'
-      return request.fail(new ServingError('UNAVAILABLE', message, 'REJECTED'))
-    }
+    if (this.#drain.isBegun) return request.fail(stopped())
     this.#outstandingCount += 1
     new EnsembleRun(this.#options, request, () => this.#leave()).advance()
   }
 
-  async drain(): Promise<void> {
-    this.#isStopped = true
-    if (this.#outstandingCount > 0) {
-      await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
-    }
+  drain(): Promise<void> {
+    return this.#drain.begin()
   }
 
   #leave(): void {
     this.#outstandingCount -= 1
-    if (this.#outstandingCount === 0) for (const resolve of this.#whenQuiet.splice(0)) resolve()
+    this.#drain.settle()
   }
 }
 
@@ -74,6 +69,8 @@ class EnsembleRun {
   readonly #started = new Set<number>()
   readonly #times: ExecutionTimes[] = []
   readonly #queueStartNs = nowNs()
+  /** A step's answer may change them for the steps after it. */
+  #flags: SequenceFlags
   /** Steps that have not answered, or whose times are not known yet. */
   #openCount = 0
   #failure: ServingError | undefined
@@ -85,6 +82,7 @@ class EnsembleRun {
     this.#request = request
     this.#whenOver = whenOver
     const { config, steps } = options
+    this.#flags = request
     const isBatched = config.maxBatchSize > 0
     for (const { name } of config.inputs) {
       const tensor = request.inputs.find((input) => input.name === name)
@@ -111,7 +109,8 @@ class EnsembleRun {
   }
 
   #start(step: EnsembleStep): void {
-    const { signal, id, parameters, priority, timeoutMs, correlationId } = this.#request
+    const { signal, id, parameters, priority, timeoutMs, trace } = this.#request
+    const { correlationId, isSequenceStart, isSequenceEnd } = this.#flags
     this.#openCount += 1
     try {
       const served = this.#options.find(step)
@@ -123,9 +122,10 @@ class EnsembleRun {
         priority,
         timeoutUs: timeoutMs * 1000,
         correlationId,
-        isSequenceStart: false,
-        isSequenceEnd: false,
+        isSequenceStart,
+        isSequenceEnd,
         signal,
+        trace: trace?.createChild(),
         onExecuted: (times: ExecutionTimes) => {
           this.#times.push(times)
           this.#openCount -= 1
@@ -158,7 +158,9 @@ class EnsembleRun {
     })
   }
 
-  #store(step: EnsembleStep, config: ModelConfig, { outputs }: InferenceResponse): void {
+  #store(step: EnsembleStep, config: ModelConfig, response: InferenceResponse): void {
+    const { outputs, parameters } = response
+    this.#flags = overrideFlags(this.#flags, parameters)
     for (const [output, tensorName] of Object.entries(step.tensorByOutput)) {
       const tensor = outputs.find(({ name }) => name === output)
       this.#tensors.set(tensorName, tensor && { tensor, isBatched: config.maxBatchSize > 0 })
@@ -219,6 +221,20 @@ class EnsembleRun {
       this.#request.fail(failure)
     }
     this.#whenOver()
+  }
+}
+
+type SequenceFlags = Pick<Enqueued, 'correlationId' | 'isSequenceStart' | 'isSequenceEnd'>
+
+// Source: reference §7.2.
+function overrideFlags(flags: SequenceFlags, parameters: Parameters = new Map()): SequenceFlags {
+  const id = parameters.get('sequence_id')
+  const start = parameters.get('sequence_start')
+  const end = parameters.get('sequence_end')
+  return {
+    correlationId: typeof id === 'string' || typeof id === 'bigint' ? id : flags.correlationId,
+    isSequenceStart: typeof start === 'boolean' ? start : flags.isSequenceStart,
+    isSequenceEnd: typeof end === 'boolean' ? end : flags.isSequenceEnd,
   }
 }
 

@@ -1,8 +1,5 @@
 const NO_TLS = 'connections are not encrypted; put a proxy in front'
 const NO_GPU = 'there is no GPU support'
-const NO_CACHE = 'there is no response cache'
-const NO_RATE_LIMIT = 'there is no rate limiter; every instance runs when it is free'
-const NO_TRACE = 'requests are not traced'
 const NO_TUNING = 'it has no meaning here and cannot be set'
 
 const refused = <T extends string>(refusal: T) => ({ refusal }) as const
@@ -83,31 +80,31 @@ export const FLAGS = {
     refusal: 'counters are what there is',
     accepted: ['counter_latencies=true', 'summary_latencies=false', 'histogram_latencies=false'],
   },
-  'trace-config': { refusal: NO_TRACE, accepted: ['level=off'] },
-  'trace-file': refused(NO_TRACE),
-  'trace-level': { refusal: NO_TRACE, accepted: ['off'] },
-  'trace-rate': refused(NO_TRACE),
-  'trace-count': refused(NO_TRACE),
-  'trace-log-frequency': refused(NO_TRACE),
-  'cache-config': refused(NO_CACHE),
-  'cache-directory': refused(NO_CACHE),
-  'response-cache-byte-size': { refusal: NO_CACHE, accepted: ['0'] },
+  'trace-config': {},
+  'trace-file': {},
+  'trace-level': {},
+  'trace-rate': {},
+  'trace-count': {},
+  'trace-log-frequency': {},
+  'cache-config': {},
+  'cache-directory': refused('caches are built in; libraries are not loaded'),
+  'response-cache-byte-size': {},
   'backend-directory': refused('backends are built in; libraries are not loaded'),
   'backend-config': {},
   'repoagent-directory': refused('there are no repository agents'),
   'host-policy': refused('threads are not bound to processors'),
-  'rate-limit': { refusal: NO_RATE_LIMIT, accepted: ['off'] },
-  'rate-limit-resource': refused(NO_RATE_LIMIT),
+  'rate-limit': { default: 'off' },
+  'rate-limit-resource': {},
   'pinned-memory-pool-byte-size': { refusal: NO_GPU, accepted: ['0', '268435456'] },
   'cuda-memory-pool-byte-size': refused(NO_GPU),
   'buffer-manager-thread-count': { refusal: NO_TUNING, accepted: ['0'] },
-  'allow-client-shm': { refusal: 'memory is not shared with clients', accepted: ['false'] },
-  'log-verbose': { refusal: 'there is no verbose log', accepted: ['0', 'false'] },
+  'allow-client-shm': { default: 'false' },
+  'log-verbose': { default: '0' },
   'log-info': { default: 'true' },
-  'log-warning': { refusal: 'warnings are always logged', accepted: ['true', '1'] },
-  'log-error': { refusal: 'errors are always logged', accepted: ['true', '1'] },
-  'log-format': { refusal: 'the log is JSON lines', accepted: ['default'] },
-  'log-file': refused('the log goes to standard output; redirect it'),
+  'log-warning': { default: 'true' },
+  'log-error': { default: 'true' },
+  'log-format': { default: 'default' },
+  'log-file': { default: '' },
   'strict-model-config': { refusal: 'use --disable-auto-complete-config', accepted: ['false'] },
 } as const
 

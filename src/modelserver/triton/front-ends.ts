@@ -6,19 +6,25 @@ import { GrpcFront } from './grpc/grpc-front.ts'
 import { createGrpcMethods } from './grpc/grpc-methods.ts'
 import { emptyReply } from './http/http-call.ts'
 import { HttpFront } from './http/http-front.ts'
+import { generateRoutes } from './http/generate-routes.ts'
 import { inferRoutes } from './http/infer-routes.ts'
 import { metricsRoutes } from './http/metrics-routes.ts'
 import { modelRoutes } from './http/model-routes.ts'
 import { repositoryRoutes } from './http/repository-routes.ts'
 import { settingsRoutes } from './http/settings-routes.ts'
+import { sharedMemoryRoutes } from './http/shared-memory-routes.ts'
 import type { InferenceServer } from './inference-server.ts'
 import type { LogSettings } from './log-settings.ts'
 import type { Listening, TritonOptions } from './options.ts'
+import type { SharedRegions } from './shared-memory/shared-regions.ts'
+import type { Tracing } from './trace/tracing.ts'
 
 /** What the front ends need. */
 export interface FrontEndOptions {
   readonly server: InferenceServer
   readonly options: TritonOptions
+  readonly regions: SharedRegions
+  readonly tracing: Tracing
   readonly logSettings: LogSettings
   readonly log: Log
 }
@@ -35,18 +41,21 @@ export class FrontEnds {
 
   /** @throws StartFailure `cannotListen`. */
   async listen(): Promise<void> {
-    const { server, options, logSettings, log } = this.#given
+    const { server, regions, tracing, options, log } = this.#given
     const { inputBytesMax, http, grpc, metrics } = options
+    const inference = { server, regions, tracing, jsonBytesMax: inputBytesMax }
     const routes = [
-      ...inferRoutes(server, inputBytesMax),
+      ...inferRoutes(inference),
+      ...generateRoutes(inference),
       ...modelRoutes(server),
       ...repositoryRoutes(server),
-      ...settingsRoutes(server, logSettings),
+      ...sharedMemoryRoutes(regions),
+      ...settingsRoutes(this.#given),
     ]
     const front = new HttpFront({ routes, inputBytesMax, log })
     await this.#start('HTTPService', front.server, http)
     if (grpc.isAllowed) {
-      this.#grpc = new GrpcFront(createGrpcMethods(server, logSettings))
+      this.#grpc = new GrpcFront(createGrpcMethods(this.#given), log)
       await this.#startGrpc(this.#grpc, grpc)
     }
     const fallback = () => emptyReply()

@@ -19,6 +19,8 @@ export const EXTENSIONS = [
   'model_repository(unload_dependents)',
   'schedule_policy',
   'model_configuration',
+  'system_shared_memory',
+  'cuda_shared_memory',
   'binary_tensor_data',
   'parameters',
   'statistics',
@@ -125,6 +127,12 @@ export class InferenceServer {
       throw new ServingError('INVALID_ARG', message)
     }
     return found
+  }
+
+  /** @throws ServingError INVALID_ARG: a model whose settings are asked for does not serve. */
+  refuseUnknownModel(name: string): void {
+    if (this.repository.versionsOf(name).length > 0) return
+    throw new ServingError('INVALID_ARG', `Request for unknown model : ${name}`)
   }
 
   async index(repositoryName: string, isReadyOnly: boolean): Promise<readonly IndexRow[]> {

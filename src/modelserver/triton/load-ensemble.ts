@@ -50,7 +50,7 @@ export async function loadEnsemble(
     ...inheritLabels(config, steps, composing),
     ...(await readLabels(config, modelDirectory)),
   ])
-  return { name, version, config, statistics, labels, runner, loaded: undefined }
+  return { name, version, config, statistics, labels, runner, loaded: undefined, close: nothing }
 }
 
 function findComposing(name: string, step: EnsembleStep, find: FindStep): ServedVersion {
@@ -81,4 +81,8 @@ function inheritLabels(
     }
   }
   return inherited
+}
+
+function nothing(): Promise<void> {
+  return Promise.resolve()
 }

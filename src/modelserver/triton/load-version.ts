@@ -2,10 +2,12 @@ import { join } from 'node:path'
 import type { Log } from '../log.ts'
 import type { Backend, LoadedModel } from './backend.ts'
 import type { ConfigSource } from './config-source.ts'
+import { addCache, createRunner } from './create-runner.ts'
+import type { SharedResources } from './create-runner.ts'
 import { readLabels } from './labels.ts'
 import { loadEnsemble } from './load-ensemble.ts'
 import type { FindStep } from './load-ensemble.ts'
-import { Scheduler } from './scheduler.ts'
+import { createSeats } from './rate-limiter.ts'
 import type { ServedVersion } from './served-version.ts'
 import { ServingError } from './serving-error.ts'
 import { Statistics } from './statistics.ts'
@@ -22,6 +24,7 @@ export interface LoadVersionOptions {
   readonly backends: Readonly<Record<string, Backend>>
   readonly log: Log
   readonly findStep: FindStep
+  readonly shared: SharedResources
 }
 
 /**
@@ -30,8 +33,12 @@ export interface LoadVersionOptions {
  * @throws ServingError it cannot serve; nothing of it is left.
  */
 export async function loadVersion(options: LoadVersionOptions): Promise<ServedVersion> {
-  const { source, version, modelDirectory, backends, log } = options
-  if (source.backend === ENSEMBLE) return loadEnsemble(options, options.findStep)
+  const { source, version, modelDirectory, backends, log, shared } = options
+  if (source.backend === ENSEMBLE) {
+    const served = await loadEnsemble(options, options.findStep)
+    const { runner, config, statistics } = served
+    return { ...served, runner: addCache(runner, config, statistics, options.shared) }
+  }
   const startedAtMs = performance.now()
   const backend = backends[source.backend]
   if (backend === undefined) {
@@ -46,26 +53,33 @@ export async function loadVersion(options: LoadVersionOptions): Promise<ServedVe
     { name, version, modelDirectory, versionDirectory, source },
     log,
   )
+  const { config, instances } = loaded
+  const seats = createSeats(instances, config.instanceGroups)
   try {
-    const { config, instances } = loaded
+    shared.turns.join(seats)
     const labels = await readLabels(config, modelDirectory)
     await warmUp(config, instances, modelDirectory)
     const statistics = new Statistics(Date.now)
-    const { maxBatchSize, scheduling } = config
-    const batching = scheduling.kind === 'dynamic' ? scheduling.batching : undefined
-    const runner = new Scheduler({ instances, batching, maxBatchSize, statistics })
+    const { batchForm } = source
+    const parts = { loaded, seats, modelDirectory, batchForm, statistics, shared, log }
+    const runner = await createRunner(parts)
     statistics.loadSeconds = (performance.now() - startedAtMs) / 1000
-    return { name, version, config, statistics, labels, runner, loaded }
+    const close = async (): Promise<void> => {
+      shared.turns.quit(seats)
+      await closeInstances(loaded)
+    }
+    return { name, version, config, statistics, labels, runner, loaded, close }
   } catch (error) {
+    shared.turns.quit(seats)
     await closeInstances(loaded)
     throw error
   }
 }
 
 /** Answers what a version has taken, and gives its memory back. */
-export async function retireVersion({ runner, loaded }: ServedVersion): Promise<void> {
+export async function retireVersion({ runner, close }: ServedVersion): Promise<void> {
   await runner.drain()
-  if (loaded !== undefined) await closeInstances(loaded)
+  await close()
 }
 
 async function closeInstances({ instances }: LoadedModel): Promise<void> {

@@ -3,11 +3,12 @@
  *
  * A process of its own, started by `berth model-server` with the flags of `tritonserver`.
  */
+import { openSync, writeSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { environment } from '../../platform/config.ts'
-import { createLog } from '../log.ts'
 import { StartFailure } from '../start-failure.ts'
+import type { SharedResources } from './create-runner.ts'
 import { FrontEnds } from './front-ends.ts'
 import { InferenceServer } from './inference-server.ts'
 import { LogSettings } from './log-settings.ts'
@@ -17,8 +18,12 @@ import { OnnxBackend } from './onnx/onnx-backend.ts'
 import { parseTritonOptions } from './options.ts'
 import type { TritonOptions } from './options.ts'
 import { PythonBackend } from './python/python-backend.ts'
+import { RateLimiter, UNLIMITED } from './rate-limiter.ts'
 import { createConfigReader } from './read-config.ts'
+import { ResponseCache } from './response-cache.ts'
+import { SharedRegions } from './shared-memory/shared-regions.ts'
 import { loadAtStart, pollForever } from './start-models.ts'
+import { Tracing } from './trace/tracing.ts'
 
 // Source: tritonserver ends with 1 whenever it cannot start.
 const CANNOT_START = 1
@@ -35,9 +40,16 @@ try {
   process.exit(CANNOT_START)
 }
 
+function createShared({ cacheBytes, resourceSizes }: TritonOptions): SharedResources {
+  return {
+    turns: resourceSizes === undefined ? UNLIMITED : new RateLimiter(resourceSizes),
+    cache: cacheBytes > 0 ? new ResponseCache(cacheBytes) : undefined,
+  }
+}
+
 async function serve(options: TritonOptions): Promise<void> {
-  const logSettings = new LogSettings(options.logsInfo)
-  const log = logSettings.filter(createLog((line) => process.stdout.write(line), Date.now))
+  const logSettings = new LogSettings(options.log)
+  const log = logSettings.createLog(openOutput(options.log.log_file), Date.now)
   const variables = environment()
   const named = variables['BERTH_PYTHON'] ?? DEFAULT_PYTHON
   const python = new PythonBackend({
@@ -62,11 +74,14 @@ async function serve(options: TritonOptions): Promise<void> {
     repositories: options.repositories,
     backends: { onnxruntime: new OnnxBackend(), python, node },
     readConfig: createConfigReader({ ...options, ...options.backends }),
+    shared: createShared(options),
     log,
   })
   const { metrics } = python
   const server: InferenceServer = new InferenceServer({ ...options, repository, metrics })
-  const fronts = new FrontEnds({ server, options, logSettings, log })
+  const tracing = new Tracing(options.trace, log)
+  const regions = new SharedRegions(options.sharesMemory)
+  const fronts = new FrontEnds({ server, regions, tracing, options, logSettings, log })
   const stopping = new AbortController()
   const stop = (): void => {
     if (stopping.signal.aborted) return
@@ -84,6 +99,7 @@ async function serve(options: TritonOptions): Promise<void> {
     node.close()
     await repository.close()
     await fronts.close()
+    await tracing.close()
     process.exit(0)
   }
   process.once('SIGTERM', stop)
@@ -94,5 +110,16 @@ async function serve(options: TritonOptions): Promise<void> {
   log('info', 'model server ready', { pid: process.pid })
   if (options.controlMode === 'poll') {
     void pollForever(repository, options.pollMs, log, stopping.signal)
+  }
+}
+
+/** Where the log goes. @throws StartFailure `badOptions`: the file cannot be opened. */
+function openOutput(path: string): (line: string) => void {
+  if (path === '') return (line) => process.stdout.write(line)
+  try {
+    const descriptor = openSync(path, 'a')
+    return (line) => void writeSync(descriptor, line)
+  } catch (error) {
+    throw new StartFailure('badOptions', `--log-file=${path}: ${String(error)}`)
   }
 }

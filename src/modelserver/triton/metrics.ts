@@ -76,15 +76,52 @@ const FAMILIES: readonly Family[] = [
   },
 ]
 
+// Only of models whose answers are kept.
+const CACHE_FAMILIES: readonly Family[] = [
+  {
+    name: 'nv_cache_num_hits_per_model',
+    type: 'counter',
+    help: 'Number of cache hits per model',
+    valueOf: (statistics) => statistics.part('cache_hit').count,
+  },
+  {
+    name: 'nv_cache_num_misses_per_model',
+    type: 'counter',
+    help: 'Number of cache misses per model',
+    valueOf: (statistics) => statistics.part('cache_miss').count,
+  },
+  {
+    name: 'nv_cache_hit_duration_per_model',
+    type: 'counter',
+    help: 'Total cache hit duration per model, in microseconds',
+    valueOf: (statistics) => us(statistics.part('cache_hit').ns),
+  },
+  {
+    name: 'nv_cache_miss_duration_per_model',
+    type: 'counter',
+    help: 'Total cache miss (insert+lookup) duration per model, in microseconds',
+    valueOf: (statistics) => us(statistics.part('cache_miss').ns),
+  },
+]
+
 /** The metrics of all versions that serve and of the machine, in the text format of Prometheus. */
 export function encodeMetrics(versions: readonly ServedVersion[], cpuShare: number): string {
-  const families = FAMILIES.map(({ name, type, help, valueOf }) =>
-    family(
-      { name, type, help },
-      versions.map((served) => [labelsOf(served), valueOf(served.statistics)]),
-    ),
-  )
+  const cached = versions.filter(({ statistics }) => statistics.isCached)
+  const families = [
+    ...FAMILIES.map((one) => versionFamily(one, versions)),
+    ...(cached.length > 0 ? CACHE_FAMILIES.map((one) => versionFamily(one, cached)) : []),
+  ]
   return [...families, failures(versions), ...machine(cpuShare)].join('')
+}
+
+function versionFamily(
+  { name, type, help, valueOf }: Family,
+  versions: readonly ServedVersion[],
+): string {
+  return family(
+    { name, type, help },
+    versions.map((served) => [labelsOf(served), valueOf(served.statistics)]),
+  )
 }
 
 type Sample = readonly [labels: string, value: number]

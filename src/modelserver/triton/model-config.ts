@@ -1,7 +1,9 @@
 import type { VersionPolicy } from '../../domain/version-policy.ts'
 import type { DynamicBatching } from '../../domain/dynamic-batch.ts'
 import type { EnsembleStep } from '../../domain/ensemble.ts'
+import type { RateLimits } from '../../domain/rate-limit.ts'
 import type { Datatype } from '../../wire/oip/tensor.ts'
+import type { SequenceBatching } from './sequence-batching.ts'
 
 /** An input or output as its config says, without the batch dimension; -1 is any size. */
 export interface ConfigPort {
@@ -33,7 +35,14 @@ export interface Warmup {
 export type Scheduling =
   | { readonly kind: 'default' }
   | { readonly kind: 'dynamic'; readonly batching: DynamicBatching }
+  | { readonly kind: 'sequence'; readonly batching: SequenceBatching }
   | { readonly kind: 'ensemble'; readonly steps: readonly EnsembleStep[] }
+
+/** Instances of one kind. */
+export interface InstanceGroup {
+  readonly count: number
+  readonly limits: RateLimits
+}
 
 /** What serving needs to know of a model's configuration. */
 export interface ModelConfig {
@@ -46,7 +55,11 @@ export interface ModelConfig {
   readonly versionPolicy: VersionPolicy
   /** Instances that requests go to. */
   readonly instanceCount: number
+  /** The same instances, in their order. */
+  readonly instanceGroups: readonly InstanceGroup[]
   readonly scheduling: Scheduling
+  /** Answers are to be kept for equal requests, where the server has a cache. */
+  readonly isCached: boolean
   readonly isDecoupled: boolean
   readonly warmups: readonly Warmup[]
   readonly metricTags: Readonly<Record<string, string>>

@@ -5,6 +5,7 @@ import { chooseVersions } from '../../domain/version-policy.ts'
 import type { Log } from '../log.ts'
 import type { Backend } from './backend.ts'
 import type { ConfigSource } from './config-source.ts'
+import type { SharedResources } from './create-runner.ts'
 import type { FindStep } from './load-ensemble.ts'
 import { loadVersion, retireVersion } from './load-version.ts'
 import { indexRows, readyVersions } from './model-entry.ts'
@@ -48,6 +49,7 @@ export interface RepositoryOptions {
   readonly repositories: readonly string[]
   readonly backends: Readonly<Record<string, Backend>>
   readonly readConfig: ReadConfig
+  readonly shared: SharedResources
   readonly log: Log
 }
 
@@ -309,7 +311,7 @@ export class ModelRepository {
   }
 
   async #replace(entry: ModelEntry, plan: Plan): Promise<void> {
-    const { backends, log } = this.#options
+    const { backends, shared, log } = this.#options
     const { source, modelDirectory, versions } = plan
     const findStep: FindStep = ({ modelName, modelVersion }) =>
       this.find(modelName, modelVersion < 0 ? undefined : modelVersion)
@@ -319,7 +321,7 @@ export class ModelRepository {
     }
     const results = await Promise.allSettled(
       versions.map((version) =>
-        loadVersion({ source, version, modelDirectory, backends, log, findStep }),
+        loadVersion({ source, version, modelDirectory, backends, shared, log, findStep }),
       ),
     )
     const loaded = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))

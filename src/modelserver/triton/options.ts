@@ -1,9 +1,13 @@
 import type { ControlMode } from './inference-server.ts'
 import { StartFailure } from '../start-failure.ts'
+import type { LogValues } from './log-settings.ts'
+import { readTraceOptions } from './trace/trace-flags.ts'
+import type { TraceOptions } from './trace/tracing.ts'
 import { FLAGS } from './flags.ts'
 import type { FlagName } from './flags.ts'
 import { parseBackendSettings } from './backend-settings.ts'
 import type { BackendSettings } from './backend-settings.ts'
+import { readCacheBytes, readResourceSizes } from './shared-options.ts'
 
 /** What the command line of the model server says. */
 export interface TritonOptions {
@@ -23,7 +27,14 @@ export interface TritonOptions {
   readonly metrics: Listening
   readonly inputBytesMax: number
   readonly backends: BackendSettings
-  readonly logsInfo: boolean
+  /** Bytes of answers that are kept; 0 for none. */
+  readonly cacheBytes: number
+  /** Sizes of resources by name; undefined: instances run when they are free. */
+  readonly resourceSizes: ReadonlyMap<string, number> | undefined
+  /** Whether clients may keep tensors in memory that the server reads and writes too. */
+  readonly sharesMemory: boolean
+  readonly trace: TraceOptions
+  readonly log: LogValues
 }
 
 /** Where a front end listens, if it does. */
@@ -85,7 +96,15 @@ export function parseTritonOptions(args: readonly string[]): TritonOptions {
     },
     inputBytesMax: read.integer('http-max-input-size', 1, 2 ** 31 - 1),
     backends: parseBackendSettings(values.get('backend-config') ?? [], problems),
-    logsInfo: read.boolean('log-info'),
+    cacheBytes: readCacheBytes(values, problems),
+    resourceSizes: readResourceSizes(
+      read.choice('rate-limit', ['off', 'execution_count']) === 'execution_count',
+      values.get('rate-limit-resource') ?? [],
+      problems,
+    ),
+    sharesMemory: read.boolean('allow-client-shm'),
+    trace: readTraceOptions(values, problems),
+    log: readLogValues(read, problems),
   }
   if (problems.length > 0) throw new StartFailure('badOptions', problems.join('; '))
   return options
@@ -148,4 +167,23 @@ function createReaders(values: Values, problems: string[]) {
       return choices[0]
     },
   }
+}
+
+function readLogValues(read: ReturnType<typeof createReaders>, problems: string[]): LogValues {
+  return {
+    log_file: read.text('log-file'),
+    log_info: read.boolean('log-info'),
+    log_warning: read.boolean('log-warning'),
+    log_error: read.boolean('log-error'),
+    log_verbose_level: readVerboseLevel(read.text('log-verbose'), problems),
+    log_format: read.choice('log-format', ['default', 'ISO8601']),
+  }
+}
+
+// Source: Triton takes a level, or a truth that stands for 1 or 0.
+function readVerboseLevel(given: string, problems: string[]): number {
+  const level = { true: 1, on: 1, false: 0, off: 0 }[given.toLowerCase()] ?? Number(given || 'NaN')
+  if (Number.isInteger(level) && level >= 0) return level
+  problems.push(`--log-verbose must be an integer from 0, not ${given}`)
+  return 0
 }

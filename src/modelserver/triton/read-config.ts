@@ -10,6 +10,7 @@ import { BACKEND_DEFAULTS, normaliseScheduling } from '../../wire/oip/model-conf
 import { finishModelConfig, prepareModelConfig } from '../../wire/oip/model-config-prepare.ts'
 import type { ModelConfig as ConfigMessage } from '../../wire/oip/model-config.ts'
 import { completeOnnxConfig, type Graph } from '../../wire/oip/onnx-config.ts'
+import { toBatchForm } from './batch-form.ts'
 import type { ConfigSource } from './config-source.ts'
 import { ENSEMBLE } from './load-version.ts'
 import type { ModelConfig } from './model-config.ts'
@@ -40,8 +41,9 @@ export function createConfigReader(options: ConfigReaderOptions): ReadConfig {
       modelFilename:
         config.default_model_filename || (BACKEND_DEFAULTS[backend]?.modelFilename ?? ''),
       versionPolicy: toVersionPolicy(config.version_policy ?? {}),
+      written: config,
+      batchForm: toBatchForm(config),
       dependencies: (config.ensemble_scheduling?.step ?? []).map((step) => step.model_name),
-      written: { ...config },
       isAutoCompleting: options.isAutoCompleting,
       complete: (graph) => complete(config, graph, options),
       completeWith: (completed) => {

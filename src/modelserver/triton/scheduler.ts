@@ -3,20 +3,28 @@ import { decideBatch } from '../../domain/batching.ts'
 import type { WaitingItem } from '../../domain/batching.ts'
 import type { DynamicBatching, QueuePolicy } from '../../domain/dynamic-batch.ts'
 import { choosePriority, decideDeadline, PriorityLine } from '../../domain/queue-policy.ts'
-import type { InferenceRequest, ModelInstance } from './backend.ts'
 import { nowNs } from './clock.ts'
+import { DispatchTimer } from './dispatch-timer.ts'
 import { withRequestId } from './enqueued.ts'
 import type { Enqueued } from './enqueued.ts'
 import { OrderedAnswers } from './ordered-answers.ts'
-import { ServingError, toServingError } from './serving-error.ts'
+import type { Seat, Turns } from './rate-limiter.ts'
+import { runBatch } from './run-batch.ts'
+import { cancelled, Drain, stopped } from './runner.ts'
+import type { Runner } from './runner.ts'
+import { ServingError } from './serving-error.ts'
+import { shapeKeyOf } from './shape-key.ts'
 import type { Statistics } from './statistics.ts'
 
 /** What a scheduler needs. */
 export interface SchedulerOptions {
-  readonly instances: readonly ModelInstance[]
+  readonly seats: readonly Seat[]
+  readonly turns: Turns
   /** Undefined: each request runs alone, first come, first served. */
   readonly batching: DynamicBatching | undefined
   readonly maxBatchSize: number
+  /** Names of inputs whose shape may differ within a batch. */
+  readonly raggedInputs: ReadonlySet<string>
   readonly statistics: Statistics
 }
 
@@ -37,21 +45,19 @@ const NO_POLICY: QueuePolicy = {
 const NO_COST: BatchCost = { fixedMs: 0, perRowMs: 0, inflation: 1 }
 
 /** The waiting line of one version of a model, and the instances that run what waits. */
-export class Scheduler {
+export class Scheduler implements Runner {
   readonly #options: SchedulerOptions
   readonly #line: PriorityLine<Ticket>
-  readonly #idle: ModelInstance[]
+  readonly #idle: Seat[]
   readonly #answers: OrderedAnswers | undefined
+  readonly #timer = new DispatchTimer(() => this.#dispatch())
+  readonly #drain = new Drain(() => this.outstandingCount)
   #runningCount = 0
-  #timer: NodeJS.Timeout | undefined
-  #isSoon = false
-  #isStopped = false
-  #whenQuiet: (() => void)[] = []
 
   constructor(options: SchedulerOptions) {
     this.#options = options
-    const { batching, instances } = options
-    this.#idle = [...instances]
+    const { batching, seats } = options
+    this.#idle = [...seats]
     this.#answers = batching?.isOrderKept === true ? new OrderedAnswers() : undefined
     this.#line = new PriorityLine((priority) => {
       return batching?.policyByPriority.get(priority) ?? batching?.defaultPolicy ?? NO_POLICY
@@ -67,7 +73,7 @@ export class Scheduler {
   enqueue(request: Enqueued): void {
     const { batching, statistics } = this.#options
     statistics.recordPending(1)
-    if (this.#isStopped) return this.#refuse(request, stopped())
+    if (this.#drain.isBegun) return this.#refuse(request, stopped())
     const levelCount = batching?.priorityLevelCount ?? 0
     const priority = choosePriority(request.priority, levelCount, batching?.defaultPriority ?? 0)
     if (this.#line.isFull(priority)) {
@@ -85,7 +91,8 @@ export class Scheduler {
       enqueuedAtMs,
       deadlineAtMs: decideDeadline(policy, enqueuedAtMs, request.timeoutMs),
       rowCount: Math.max(1, request.batchSize),
-      shapeKey: batching === undefined ? '' : shapeKeyOf(request),
+      shapeKey:
+        batching === undefined ? '' : shapeKeyOf(request.inputs, this.#options.raggedInputs),
       stopListening: () => request.signal.removeEventListener('abort', cancel),
     }
     const cancel = (): void => {
@@ -94,15 +101,12 @@ export class Scheduler {
     if (request.signal.aborted) return this.#refuse(ordered, cancelled())
     request.signal.addEventListener('abort', cancel, { once: true })
     this.#line.add(ticket)
-    this.#dispatchSoon()
+    this.#timer.soon()
   }
 
   /** Takes no more requests; resolves when those that came have been answered. */
-  async drain(): Promise<void> {
-    this.#isStopped = true
-    if (this.outstandingCount > 0) {
-      await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
-    }
+  drain(): Promise<void> {
+    return this.#drain.begin()
   }
 
   #refuse(request: Enqueued, error: ServingError): void {
@@ -110,38 +114,28 @@ export class Scheduler {
     statistics.recordPending(-1)
     statistics.recordFailure(nowNs() - request.requestStartNs, error.reason)
     request.fail(withRequestId(request.id, error))
-    this.#resolveWhenQuiet()
-  }
-
-  // After all sockets that were readable have been read, so that what arrived together can run together.
-  #dispatchSoon(): void {
-    if (this.#isSoon) return
-    this.#isSoon = true
-    setImmediate(() => {
-      this.#isSoon = false
-      this.#dispatch()
-    })
+    this.#drain.settle()
   }
 
   #dispatch(): void {
-    clearTimeout(this.#timer)
+    this.#timer.clear()
     for (;;) {
       const nowMs = nowNs() / 1e6
       for (const late of this.#line.expire(nowMs)) {
         late.stopListening()
         this.#refuse(late.request, timedOut())
       }
-      const instance = this.#idle[0]
-      if (instance === undefined || this.#line.size === 0) break
+      const [seat] = this.#idle
+      if (seat === undefined || this.#line.size === 0) break
       const { take, waitUntilMs } = this.#decide(nowMs)
       if (take.length === 0) {
-        this.#wakeAt(waitUntilMs ?? Infinity, nowMs)
+        this.#timer.at(waitUntilMs ?? Infinity, nowMs)
         return
       }
       this.#idle.shift()
-      void this.#run(instance, take)
+      if (this.#options.turns.enter(seat, () => this.#takeTurn(seat))) void this.#run(seat, take)
     }
-    if (this.#line.size > 0) this.#wakeAt(this.#line.nextDeadlineAtMs, nowNs() / 1e6)
+    if (this.#line.size > 0) this.#timer.at(this.#line.nextDeadlineAtMs, nowNs() / 1e6)
   }
 
   #decide(nowMs: number): { take: readonly Ticket[]; waitUntilMs: number | undefined } {
@@ -158,76 +152,29 @@ export class Scheduler {
     return { take: take.flatMap((index) => waiting[index] ?? []), waitUntilMs }
   }
 
-  // Timers are of whole milliseconds and may be early by a fraction; what remains is spun through the event loop.
-  #wakeAt(atMs: number, nowMs: number): void {
-    if (atMs === Infinity) return
-    if (atMs - nowMs < 1) this.#dispatchSoon()
-    else this.#timer = setTimeout(() => this.#dispatch(), Math.min(atMs - nowMs, 2 ** 31 - 1))
+  // The line may have changed since it asked for its turn.
+  #takeTurn(seat: Seat): void {
+    const { take } = this.#decide(nowNs() / 1e6)
+    if (take.length > 0) void this.#run(seat, take)
+    else this.#rise(seat)
   }
 
-  async #run(instance: ModelInstance, tickets: readonly Ticket[]): Promise<void> {
-    const { statistics } = this.#options
+  async #run(seat: Seat, tickets: readonly Ticket[]): Promise<void> {
     this.#runningCount += tickets.length
-    const failed = new Set<Ticket>()
-    const requests = tickets.map((ticket): InferenceRequest => {
+    for (const ticket of tickets) {
       this.#line.remove(ticket)
       ticket.stopListening()
-      statistics.recordPending(-1)
-      const { request } = ticket
-      return {
-        ...request,
-        respond: (response, isFinal) => request.respond(response, isFinal),
-        fail: (error) => {
-          failed.add(ticket)
-          const failure = toServingError(error)
-          const reason = failure.reason === 'OTHER' ? 'BACKEND' : failure.reason
-          statistics.recordFailure(nowNs() - request.requestStartNs, reason)
-          request.fail(failure)
-        },
-      }
-    })
-    const times = await instance.execute(requests)
-    const answered = tickets.filter((ticket) => !failed.has(ticket))
-    if (answered.length > 0) {
-      statistics.recordExecution(
-        times,
-        tickets.reduce((sum, { rowCount }) => sum + rowCount, 0),
-      )
     }
-    for (const { request, queueStartNs } of answered) {
-      const { requestStartNs, batchSize } = request
-      const requestEndNs = times.computeEndNs
-      statistics.recordSuccess({ ...times, requestStartNs, queueStartNs, requestEndNs }, batchSize)
-      request.onExecuted?.(times)
-    }
+    await runBatch(seat, tickets, this.#options.statistics)
     this.#runningCount -= tickets.length
-    this.#idle.push(instance)
-    this.#dispatch()
-    this.#resolveWhenQuiet()
+    this.#rise(seat)
+    this.#drain.settle()
   }
 
-  #resolveWhenQuiet(): void {
-    if (this.#isStopped && this.outstandingCount === 0) {
-      for (const resolve of this.#whenQuiet.splice(0)) resolve()
-    }
+  #rise(seat: Seat): void {
+    this.#idle.push(seat)
+    this.#options.turns.leave(seat, () => this.#dispatch())
   }
-}
-
-// Equal for requests whose rows may follow each other in one tensor.
-function shapeKeyOf({ inputs }: Enqueued): string {
-  return inputs.map(({ name, shape }) => `${name}:${shape.slice(1).join(',')}`).join(';')
-}
-
-function stopped(): ServingError {
-  return new ServingError(
-    'UNAVAILABLE',
-    'Server is stopping, scheduler for model has stopped accepting new inference requests',
-    'REJECTED',
-  )
-}
-
-function cancelled(): ServingError {
-  return new ServingError('CANCELLED', 'request cancelled', 'CANCELED')
 }
 
 function timedOut(): ServingError {

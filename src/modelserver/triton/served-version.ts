@@ -7,8 +7,10 @@ import type { Enqueued } from './enqueued.ts'
 import type { Labels } from './labels.ts'
 import type { ModelConfig } from './model-config.ts'
 import { applyReshape, normaliseRequest } from './normalise-request.ts'
-import type { Scheduler } from './scheduler.ts'
+import type { Runner } from './runner.ts'
 import { ServingError, toServingError } from './serving-error.ts'
+import { followRequest } from './trace/follow-request.ts'
+import type { RequestTrace } from './trace/request-trace.ts'
 import type { Statistics } from './statistics.ts'
 
 /** A request as its client sent it. */
@@ -26,6 +28,8 @@ export interface IncomingRequest {
   readonly signal: AbortSignal
   /** Told after the answer, when the model was run for it; not when it failed. */
   readonly onExecuted?: (times: ExecutionTimes) => void
+  /** What is to be recorded of it. */
+  readonly trace?: RequestTrace | undefined
 }
 
 /** Takes the answers to a request. */
@@ -33,9 +37,6 @@ export interface Answers {
   respond(response: InferenceResponse, isFinal: boolean): void
   fail(error: ServingError): void
 }
-
-/** What makes requests into executions: a scheduler, or an ensemble. */
-export type Runner = Pick<Scheduler, 'enqueue' | 'drain' | 'outstandingCount'>
 
 /** One version of a model that serves. */
 export interface ServedVersion {
@@ -46,6 +47,8 @@ export interface ServedVersion {
   readonly labels: Labels
   readonly runner: Runner
   readonly loaded: LoadedModel | undefined
+  /** Gives its memory back. Nothing may be outstanding. */
+  readonly close: () => Promise<void>
 }
 
 /**
@@ -62,6 +65,7 @@ export function submit(served: ServedVersion, request: IncomingRequest, answers:
     if (refusal !== undefined) throw new ServingError('INVALID_ARG', refusal)
     const enqueued: Enqueued = {
       id: request.id,
+      trace: request.trace,
       parameters: request.parameters,
       correlationId: request.correlationId,
       isSequenceStart: request.isSequenceStart,
@@ -75,7 +79,8 @@ export function submit(served: ServedVersion, request: IncomingRequest, answers:
       respond: (response, isFinal) => answers.respond(toPublic(config, response), isFinal),
       fail: (error) => answers.fail(error),
     }
-    runner.enqueue(enqueued)
+    const { name, version, loaded } = served
+    runner.enqueue(followRequest(enqueued, { name, version, isEnsemble: loaded === undefined }))
   } catch (error) {
     const failure = withRequestId(request.id, toServingError(error))
     statistics.recordFailure(nowNs() - requestStartNs, failure.reason)

@@ -55,6 +55,8 @@ export class Statistics {
   #executionCount = 0
   #pendingCount = 0
   loadSeconds = 0
+  /** Whether answers come from a cache too. */
+  isCached = false
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs
@@ -93,6 +95,19 @@ export class Statistics {
     this.#sum('compute_input').add(times.inputEndNs - times.computeStartNs)
     this.#sum('compute_infer').add(times.outputStartNs - times.inputEndNs)
     this.#sum('compute_output').add(times.computeEndNs - times.outputStartNs)
+  }
+
+  /** A request was answered without being run. */
+  recordCacheHit(requestNs: number, hitNs: number): void {
+    this.#lastInferenceMs = this.#nowMs()
+    this.#sum('success').add(requestNs)
+    this.#sum('queue').add(0)
+    this.#sum('cache_hit').add(hitNs)
+  }
+
+  /** A request was looked for in the cache, was run, and is there now. */
+  recordCacheMiss(missNs: number): void {
+    this.#sum('cache_miss').add(missNs)
   }
 
   recordFailure(tookNs: number, reason: FailureReason): void {

@@ -1,10 +1,10 @@
 import type { DynamicBatching, QueuePolicy } from '../../domain/dynamic-batch.ts'
 import type { EnsembleStep } from '../../domain/ensemble.ts'
 import type { VersionPolicy } from '../../domain/version-policy.ts'
-import type { Datatype } from '../../wire/oip/tensor.ts'
-import { fromDataTypeName } from './data-type-name.ts'
+import { toDatatype } from './data-type-name.ts'
 import { read } from './json-reader.ts'
-import type { ConfigPort, ModelConfig, Scheduling, Warmup } from './model-config.ts'
+import type { ConfigPort, InstanceGroup, ModelConfig, Scheduling, Warmup } from './model-config.ts'
+import { toSequenceBatching } from './to-sequence-batching.ts'
 
 type JsonObject = Readonly<Record<string, unknown>>
 
@@ -12,6 +12,7 @@ const US_PER_MS = 1000
 
 /** What serving needs of a configuration that is valid, complete and normalised, in the form of the protocol. */
 export function toModelConfig(json: JsonObject): ModelConfig {
+  const groups = toInstanceGroups(json)
   return {
     name: read.text(json['name']),
     platform: read.text(json['platform']),
@@ -20,8 +21,10 @@ export function toModelConfig(json: JsonObject): ModelConfig {
     inputs: read.objects(json['input']).map(toPort),
     outputs: read.objects(json['output']).map(toPort),
     versionPolicy: toVersionPolicy(read.object(json['version_policy'])),
-    instanceCount: countInstances(json),
+    instanceCount: groups.reduce((sum, { count }) => sum + count, 0),
+    instanceGroups: groups,
     scheduling: toScheduling(json),
+    isCached: read.boolean(read.object(json['response_cache'])['enable']),
     isDecoupled: read.boolean(read.object(json['model_transaction_policy'])['decoupled']),
     warmups: read.objects(json['model_warmup']).map(toWarmup),
     metricTags: read.texts(json['metric_tags']),
@@ -45,12 +48,6 @@ export function toVersionPolicy(json: JsonObject): VersionPolicy {
   return { kind: 'latest', count: Math.max(1, count) }
 }
 
-function toDatatype(name: unknown): Datatype {
-  const datatype = fromDataTypeName(read.text(name))
-  if (datatype !== undefined) return datatype
-  throw new Error(`A valid configuration has no data type ${read.text(name)}.`)
-}
-
 function toPort(json: JsonObject): ConfigPort {
   const reshape = json['reshape']
   return {
@@ -67,16 +64,30 @@ function toPort(json: JsonObject): ConfigPort {
   }
 }
 
-function countInstances(json: JsonObject): number {
-  const groups = read.objects(json['instance_group']).filter(({ passive }) => passive !== true)
-  const count = groups.reduce((sum, group) => sum + Math.max(1, read.number(group['count'])), 0)
-  return Math.max(1, count)
+function toInstanceGroups(json: JsonObject): readonly InstanceGroup[] {
+  const active = read.objects(json['instance_group']).filter(({ passive }) => passive !== true)
+  const groups = active.map((group): InstanceGroup => {
+    const limiter = read.object(group['rate_limiter'])
+    const needs = read.objects(limiter['resources']).map((resource) => ({
+      name: read.text(resource['name']),
+      isGlobal: read.boolean(resource['global']),
+      count: read.number(resource['count']),
+    }))
+    const limits = { needs, priority: read.number(limiter['priority']) }
+    return { count: Math.max(1, read.number(group['count'])), limits }
+  })
+  return groups.length > 0 ? groups : [{ count: 1, limits: { needs: [], priority: 0 } }]
 }
 
 function toScheduling(json: JsonObject): Scheduling {
   const ensemble = json['ensemble_scheduling']
   if (ensemble !== undefined) {
     return { kind: 'ensemble', steps: read.objects(read.object(ensemble)['step']).map(toStep) }
+  }
+  const sequence = json['sequence_batching']
+  if (sequence !== undefined) {
+    const maxBatchSize = read.number(json['max_batch_size'])
+    return { kind: 'sequence', batching: toSequenceBatching(read.object(sequence), maxBatchSize) }
   }
   const dynamic = json['dynamic_batching']
   if (dynamic === undefined) return { kind: 'default' }

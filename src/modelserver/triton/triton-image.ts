@@ -10,6 +10,7 @@ import { inferOverHttp } from './http/infer-routes.ts'
 import { ModelRepository } from './model-repository.ts'
 import { NodeBackend } from './node/node-backend.ts'
 import { OnnxBackend } from './onnx/onnx-backend.ts'
+import { UNLIMITED } from './rate-limiter.ts'
 import { createConfigReader } from './read-config.ts'
 import { PythonBackend } from './python/python-backend.ts'
 import { ServingError, toServingError } from './serving-error.ts'
@@ -103,6 +104,7 @@ class TritonImage implements Image {
       repositories: [modelDirectory],
       backends: { onnxruntime: new OnnxBackend(), python: this.#python, node: this.#node },
       readConfig: createConfigReader({ isAutoCompleting: true, configName: '', ...settings }),
+      shared: { turns: UNLIMITED, cache: undefined },
       log,
     })
     this.#frames = new ImageFrames(this, { ...options, heldBytesMax: HELD_BYTES_MAX })

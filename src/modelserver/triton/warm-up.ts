@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { byteSizeOf, elementCount } from '../../wire/oip/tensor.ts'
 import type { Tensor } from '../../wire/oip/tensor.ts'
 import type { InferenceRequest, ModelInstance } from './backend.ts'
+import { readInitialStates } from './initial-states.ts'
 import type { ModelConfig, Warmup } from './model-config.ts'
+import { controlInputs } from './sequence-tensors.ts'
 import { ServingError, toServingError } from './serving-error.ts'
 
 /**
@@ -19,7 +21,8 @@ export async function warmUp(
   for (const warmup of config.warmups) {
     // Source: reference §4.6; 0, the default of the protocol, means none.
     if (warmup.batchSize === 0) continue
-    const inputs = await readInputs(config, warmup, modelDirectory)
+    const given = await readInputs(config, warmup, modelDirectory)
+    const inputs = [...given, ...(await sequenceInputs(config, modelDirectory))]
     const outputNames = config.outputs.map(({ name }) => name)
     for (let turn = 0; turn < Math.max(1, warmup.count); turn += 1) {
       await Promise.all(instances.map((instance) => runOnce(instance, warmup, inputs, outputNames)))
@@ -56,6 +59,22 @@ async function readInputs(
   )
 }
 
+// What the server adds to the first request of a sequence.
+async function sequenceInputs(
+  config: ModelConfig,
+  modelDirectory: string,
+): Promise<readonly Tensor[]> {
+  const { scheduling, maxBatchSize } = config
+  if (scheduling.kind !== 'sequence') return []
+  const { correlation } = scheduling.batching
+  const correlationId = correlation?.datatype === 'BYTES' ? 'warmup' : 1n
+  const controls = { isReady: true, isStart: true, isEnd: true, correlationId }
+  return [
+    ...controlInputs(scheduling.batching, controls, maxBatchSize > 0),
+    ...(await readInitialStates(config, modelDirectory)),
+  ]
+}
+
 // Small numbers of any type: whatever a model does with them, it is to be quick and finite.
 function fillRandom(data: Uint8Array, isBool: boolean): void {
   for (let at = 0; at < data.length; at += 1) data[at] = Math.random() * (isBool ? 2 : 64)
@@ -75,9 +94,9 @@ async function runOnce(
       requestedOutputs,
       parameters: new Map(),
       batchSize: 1,
-      correlationId: 0n,
-      isSequenceStart: false,
-      isSequenceEnd: false,
+      correlationId: 1n,
+      isSequenceStart: true,
+      isSequenceEnd: true,
       priority: 0,
       timeoutMs: 0,
       signal: new AbortController().signal,

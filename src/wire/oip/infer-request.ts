@@ -1,5 +1,5 @@
 import { OipError } from './errors.ts'
-import { parseJson, type JsonValue } from './json.ts'
+import { isDataArray, parseJson, type JsonValue } from './json.ts'
 import {
   booleanOf,
   findMember,
@@ -11,6 +11,7 @@ import {
 } from './json-members.ts'
 import { deduceRawInput, type ModelPorts } from './raw-request.ts'
 import { parseParameters, type Parameters } from './request-parameters.ts'
+import { parseSharedPart, sharedMemoryDisabled, type SharedPart } from './shared-part.ts'
 import { byteSizeOf, isDatatype, type Datatype, type Tensor } from './tensor.ts'
 import { tensorFromJson } from './tensor-from-json.ts'
 
@@ -20,6 +21,8 @@ export interface RequestedOutput {
   readonly isBinary: boolean
   /** The best classes instead of all values; 0 for the values. */
   readonly classCount: number
+  /** Where its bytes are to go instead of into the reply. */
+  readonly shared: SharedPart | undefined
 }
 
 /** An inference request, read. */
@@ -42,6 +45,8 @@ export interface InferRequestOptions {
   readonly model: ModelPorts
   /** Bytes that the JSON, and what JSON says of one tensor, may have. */
   readonly jsonBytesMax?: number
+  /** Reads a part of a region that clients share with the server; without it there are none. @throws OipError */
+  readonly readShared?: (part: SharedPart) => Uint8Array
 }
 
 const JSON_BYTES_MAX = 64 * 1024 * 1024
@@ -58,19 +63,22 @@ export function parseInferRequest(body: Uint8Array, options: InferRequestOptions
   const { headerLength, model, jsonBytesMax = JSON_BYTES_MAX } = options
   const jsonSize = headerLength === undefined ? body.length : parseHeaderLength(headerLength, body)
   if (jsonSize === 0) return { ...RAW_REQUEST, inputs: [deduceRawInput(body, model, jsonBytesMax)] }
-  if (jsonSize > jsonBytesMax) throw tooLarge('request JSON', jsonSize, jsonBytesMax)
-  const json = parseJson(body.subarray(0, jsonSize), 'data')
+  refuseLargeJson(jsonSize, jsonBytesMax)
+  const json = parseJson(body.subarray(0, jsonSize), isDataArray)
   const id = parseId(findMember(json, 'id'))
   const { parameters, isBinaryByDefault } = parseParameters(findMember(json, 'parameters'))
   const blobs = new Blobs(body, jsonSize, headerLength !== undefined)
   const inputs = itemsOf(getMember(json, 'inputs'), 'inputs').map((input) =>
-    parseInput(input, blobs, { model, jsonBytesMax }),
+    parseInput(input, blobs, { model, jsonBytesMax, readShared: options.readShared }),
   )
   if (blobs.isLeft()) throw invalid(`unexpected additional input data for model '${model.name}'`)
   return {
     id,
     inputs,
-    requestedOutputs: parseOutputs(findMember(json, 'outputs'), id),
+    requestedOutputs: parseOutputs(findMember(json, 'outputs'), {
+      id,
+      canShare: options.readShared !== undefined,
+    }),
     isBinaryByDefault,
     parameters,
   }
@@ -127,9 +135,14 @@ class Blobs {
 interface InputLimits {
   readonly model: ModelPorts
   readonly jsonBytesMax: number
+  readonly readShared: InferRequestOptions['readShared']
 }
 
-function parseInput(input: JsonValue, blobs: Blobs, { model, jsonBytesMax }: InputLimits): Tensor {
+function parseInput(
+  input: JsonValue,
+  blobs: Blobs,
+  { model, jsonBytesMax, readShared }: InputLimits,
+): Tensor {
   const source = parseSource(input)
   const name = stringOf(getMember(input, 'name'), 'name')
   const datatypeName = stringOf(getMember(input, 'datatype'), 'datatype')
@@ -141,10 +154,8 @@ function parseInput(input: JsonValue, blobs: Blobs, { model, jsonBytesMax }: Inp
     return { ...tensor, data: parseData(getMember(input, 'data'), name, wanted) }
   }
   if (source === 'shared_memory_region') {
-    const message =
-      'Client shared memory is disabled. Start the server with ' +
-      "'--allow-client-shm=true' to enable."
-    throw new OipError('UNSUPPORTED', message)
+    if (readShared === undefined) throw sharedMemoryDisabled()
+    return { ...tensor, data: readShared(parseSharedPart(findMember(input, 'parameters'))) }
   }
   const size = sourceSize(input)
   if (!blobs.hasHeader) throw invalid(NO_HEADER)
@@ -236,10 +247,14 @@ function parseId(value: JsonValue | undefined): string {
   return value === undefined ? '' : stringOf(value, 'id')
 }
 
-function parseOutputs(value: JsonValue | undefined, id: string): readonly RequestedOutput[] {
+function parseOutputs(
+  value: JsonValue | undefined,
+  { id, canShare }: { readonly id: string; readonly canShare: boolean },
+): readonly RequestedOutput[] {
   if (value === undefined) return []
   const byName = new Map<string, RequestedOutput>()
   for (const output of itemsOf(value, 'outputs').map(parseOutput)) {
+    if (output.shared !== undefined && !canShare) throw sharedMemoryDisabled()
     if (byName.has(output.name)) {
       const request = `[request id: ${id || '<id_unknown>'}]`
       throw invalid(`${request} output '${output.name}' already exists in request`)
@@ -260,11 +275,17 @@ function parseOutput(output: JsonValue): RequestedOutput {
   const binary = findMember(parameters, 'binary_data')
   const isBinary = binary !== undefined && booleanOf(binary, 'binary_data')
   if (isShared && isBinary) throw exclusive('binary_data')
-  return { name, isBinary, classCount: Number(classes) }
+  const shared = isShared ? parseSharedPart(parameters) : undefined
+  return { name, isBinary, classCount: Number(classes), shared }
 }
 
 function exclusive(parameter: string): OipError {
   return invalid(`Output can't set both 'shared_memory_region' and '${parameter}'`)
+}
+
+/** @throws OipError `INVALID_ARG`: there is more JSON than a server takes. */
+export function refuseLargeJson(size: number, max: number): void {
+  if (size > max) throw tooLarge('request JSON', size, max)
 }
 
 function tooLarge(subject: string, size: number | bigint, max: number): OipError {

@@ -80,7 +80,8 @@ export function encodeParameters(parameters: Parameters): string {
   return `{${members.join(',')}}`
 }
 
-function encodeParameter(value: ParameterValue): string {
+/** The value of a parameter in JSON. */
+export function encodeParameter(value: ParameterValue): string {
   if (typeof value === 'number') return formatDouble(value)
   return typeof value === 'bigint' ? String(value) : JSON.stringify(value)
 }
@@ -97,12 +98,17 @@ function encodeOutput(
   const wish = requested.requestedOutputs.find(({ name }) => name === output.name)
   // `binary_data_output` says nothing of outputs that are listed.
   const isBinary = wish === undefined ? requested.isBinaryByDefault : wish.isBinary
+  if (wish?.shared !== undefined) return { text: `{${describe(output)}}`, blob: undefined }
   const count = wish?.classCount ?? 0
   const labels = count > 0 && labelsOf !== undefined ? labelsOf(output.name) : []
   const tensor = count > 0 ? classify(output, { count, isBatched, labels }) : output
-  const { name, datatype, shape, data } = tensor
-  const head = `"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${shape.join(',')}]`
+  const { data } = tensor
+  const head = describe(tensor)
   if (!isBinary) return { text: `{${head},"data":${tensorToJson(tensor)}}`, blob: undefined }
   const text = `{${head},"parameters":{"binary_data_size":${data.length}}}`
   return { text, blob: data }
+}
+
+function describe({ name, datatype, shape }: Tensor): string {
+  return `"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${shape.join(',')}]`
 }

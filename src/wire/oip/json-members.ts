@@ -48,6 +48,24 @@ export function itemsOf(value: JsonValue, name: string): readonly JsonValue[] {
   return value.items
 }
 
+/** As JavaScript has it; integers are exact while they are small. */
+export function plainOf(value: JsonValue): unknown {
+  switch (value.kind) {
+    case 'null':
+      return null
+    case 'boolean':
+    case 'string':
+    case 'number':
+      return value.value
+    case 'array':
+      return value.items.map(plainOf)
+    case 'object':
+      return Object.fromEntries([...value.members].map(([name, member]) => [name, plainOf(member)]))
+    case 'span':
+      return JSON.parse(value.bytes.toString('utf8', value.start, value.end))
+  }
+}
+
 export function wrongKind(name: string, kind: keyof typeof KINDS, verb = 'parse'): OipError {
   return new OipError('INTERNAL', `Unable to ${verb} '${name}': ${KINDS[kind]}`)
 }

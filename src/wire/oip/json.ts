@@ -12,7 +12,7 @@ export type JsonValue =
   | { readonly kind: 'number'; readonly value: number; readonly integer: bigint | undefined }
   | { readonly kind: 'array'; readonly items: readonly JsonValue[] }
   | { readonly kind: 'object'; readonly members: ReadonlyMap<string, JsonValue> }
-  /** An array that is well-formed, and nothing else is known of it. */
+  /** A value that is well-formed, and nothing else is known of it. */
   | { readonly kind: 'span'; readonly bytes: Buffer; readonly start: number; readonly end: number }
 
 /** Values nest at most so deep. Source: Triton `triton_json.h` since May 2025. */
@@ -39,23 +39,36 @@ const NULL: JsonValue = { kind: 'null' }
 const TRUE: JsonValue = { kind: 'boolean', value: true }
 const FALSE: JsonValue = { kind: 'boolean', value: false }
 
+/** Whether the member with this name stays bytes, by the first byte of its value. */
+export type IsSpan = (name: string, first: number | undefined) => boolean
+
+/** Arrays that are members with the name `data` stay bytes. */
+export function isDataArray(name: string, first: number | undefined): boolean {
+  return name === 'data' && first === OPEN_ARRAY
+}
+
+/** Whether a span is an array. */
+export function isArraySpan({ bytes, start }: Extract<JsonValue, { kind: 'span' }>): boolean {
+  return bytes[start] === OPEN_ARRAY
+}
+
 /**
- * Parses a document; arrays that are members with this name stay bytes.
+ * Parses a document; members that `isSpan` names stay bytes.
  *
  * @throws OipError `INTERNAL`, with the words and the offset of RapidJSON, which is what Triton parses with.
  */
-export function parseJson(bytes: Uint8Array, spanName?: string): JsonValue {
-  return new JsonParser(bytes, spanName).parseDocument()
+export function parseJson(bytes: Uint8Array, isSpan?: IsSpan): JsonValue {
+  return new JsonParser(bytes, isSpan).parseDocument()
 }
 
 class JsonParser {
   readonly #bytes: Buffer
-  readonly #spanName: string | undefined
+  readonly #isSpan: IsSpan | undefined
   #at = 0
 
-  constructor(bytes: Uint8Array, spanName: string | undefined) {
+  constructor(bytes: Uint8Array, isSpan: IsSpan | undefined) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    this.#spanName = spanName
+    this.#isSpan = isSpan
   }
 
   parseDocument(): JsonValue {
@@ -104,7 +117,7 @@ class JsonParser {
       this.#skipSpace()
       if (!this.#isNext(COLON)) throw this.#error('Missing a colon after a name of object member.')
       this.#skipSpace()
-      const isSpan = name === this.#spanName && this.#bytes[this.#at] === OPEN_ARRAY
+      const isSpan = this.#isSpan?.(name, this.#bytes[this.#at]) ?? false
       const value = isSpan ? this.#parseSpan(depth + 1) : this.#parseValue(depth + 1)
       if (!members.has(name)) members.set(name, value)
       this.#skipSpace()
@@ -128,10 +141,11 @@ class JsonParser {
     }
   }
 
-  /** An array whose elements are looked at and forgotten. */
+  /** A value that is looked at and forgotten. */
   #parseSpan(depth: number): JsonValue {
     const start = this.#at
-    this.#skipArray(depth)
+    if (this.#bytes[start] === OPEN_ARRAY) this.#skipArray(depth)
+    else this.#parseValue(depth)
     return { kind: 'span', bytes: this.#bytes, start, end: this.#at }
   }
 

@@ -66,8 +66,23 @@ export interface SequenceBatchingConfig {
     readonly name: string
     readonly control: readonly SequenceControlConfig[]
   }[]
-  readonly state: readonly unknown[]
+  readonly state: readonly SequenceStateConfig[]
   readonly iterative_sequence: boolean
+}
+
+export interface SequenceStateConfig {
+  readonly input_name: string
+  readonly output_name: string
+  readonly data_type: DataTypeName
+  readonly dims: readonly number[]
+  readonly initial_state: readonly {
+    readonly name: string
+    readonly data_type: DataTypeName
+    /** Triton prints these as texts. */
+    readonly dims: readonly (number | string)[]
+    readonly zero_data?: boolean
+    readonly data_file?: string
+  }[]
 }
 
 export interface EnsembleStepConfig {

@@ -1,7 +1,8 @@
 import { OipError } from './errors.ts'
 import { fillModelConfig } from './model-config-codec.ts'
 import type { ModelConfig } from './model-config.ts'
-import { formatShape, type Datatype } from './tensor.ts'
+import { serverInputsOf } from './server-inputs.ts'
+import type { Datatype } from './tensor.ts'
 
 /** An input or output of an ONNX graph; -1 is any size. Initialisers are none. */
 export interface GraphTensor {
@@ -45,18 +46,27 @@ export function completeOnnxConfig(
   const isBatchAdded = canBatch && config.max_batch_size === 0
   const maxBatchSize = isBatchAdded ? maxBatchSizeDefault : config.max_batch_size
   const isBatching = maxBatchSize > 0
+  const own = withoutServers(config, graph)
   const isDynamic = isBatchAdded && maxBatchSize > 1 && !hasScheduling(config)
   return fillModelConfig({
     ...config,
     max_batch_size: maxBatchSize,
     input:
-      config.input.length > 0 ? config.input : graph.inputs.map((one) => toPort(one, isBatching)),
+      config.input.length > 0 ? config.input : own.inputs.map((one) => toPort(one, isBatching)),
     output:
-      config.output.length > 0
-        ? config.output
-        : graph.outputs.map((one) => toPort(one, isBatching)),
+      config.output.length > 0 ? config.output : own.outputs.map((one) => toPort(one, isBatching)),
     ...(isDynamic && { dynamic_batching: { preferred_batch_size: [maxBatchSize] } }),
   })
+}
+
+// What the server fills is no client's to give, and states stay between the server and the model.
+function withoutServers(config: ModelConfig, { inputs, outputs }: Graph): Graph {
+  const filled = new Set(serverInputsOf(config).map(({ name }) => name))
+  const states = new Set(config.sequence_batching?.state.map(({ output_name: name }) => name))
+  return {
+    inputs: inputs.filter(({ name }) => !filled.has(name)),
+    outputs: outputs.filter(({ name }) => !states.has(name)),
+  }
 }
 
 function hasScheduling(config: ModelConfig): boolean {
@@ -71,65 +81,4 @@ function toPort({ name, datatype, dims }: GraphTensor, isBatching: boolean) {
   const port = { name, data_type: toDataTypeName(datatype) }
   // There are no scalars: one element stands for one.
   return own.length === 0 ? { ...port, dims: [1], reshape: { shape: [] } } : { ...port, dims: own }
-}
-
-/**
- * Compares a configuration with its ONNX model.
- *
- * @throws OipError `INVALID_ARG` in Triton's words.
- */
-export function validateOnnxConfig(config: ModelConfig, graph: Graph): void {
-  const { name, input, output } = config
-  if (input.length !== graph.inputs.length) {
-    throw refusal(
-      `unable to load model '${name}', configuration expects ${input.length} inputs, model provides ${graph.inputs.length}`,
-    )
-  }
-  for (const [kind, ports, tensors] of [
-    ['input', input, graph.inputs],
-    ['output', output, graph.outputs],
-  ] as const) {
-    for (const port of ports) {
-      const tensor = tensors.find((one) => one.name === port.name)
-      if (tensor === undefined) {
-        const allowed = tensors.map((one) => one.name).join(', ')
-        throw refusal(
-          `unexpected inference ${kind} '${port.name}', allowed ${kind}s are: ${allowed}`,
-        )
-      }
-      validateTensor(config, port, tensor)
-    }
-  }
-}
-
-function validateTensor(
-  config: ModelConfig,
-  port: ModelConfig['input'][number] | ModelConfig['output'][number],
-  tensor: GraphTensor,
-): void {
-  const subject = `model '${config.name}', tensor '${port.name}'`
-  const type = toDataTypeName(tensor.datatype)
-  if (port.data_type !== type) {
-    throw refusal(
-      `${subject}: the model expects data-type ${type} but the model configuration specifies data-type ${port.data_type}`,
-    )
-  }
-  const own = port.reshape?.shape ?? port.dims
-  const isBatching = config.max_batch_size > 0
-  const full = isBatching ? [-1, ...own] : own
-  const fits =
-    full.length === tensor.dims.length &&
-    full.every((dim, axis) => tensor.dims[axis] === -1 || tensor.dims[axis] === dim)
-  if (fits) return
-  const expected = `the model expects ${tensor.dims.length} dimensions (shape ${formatShape(tensor.dims)})`
-  const note = isBatching
-    ? ` (an initial batch dimension because max_batch_size > 0 followed by the explicit tensor shape, making complete shape ${formatShape(full)})`
-    : ` (shape ${formatShape(full)})`
-  throw refusal(
-    `${subject}: ${expected} but the model configuration specifies ${full.length} dimensions${note}`,
-  )
-}
-
-function refusal(message: string): OipError {
-  return new OipError('INVALID_ARG', message)
 }

@@ -48,11 +48,12 @@ function parseParameter(name: string, value: JsonValue): ParameterValue {
       return unsignedOf(value, name)
     default:
       if (name.startsWith('triton_')) throw invalid(RESERVED)
-      return parseCustom(name, value)
+      return parseCustomParameter(name, value)
   }
 }
 
-function parseCustom(name: string, value: JsonValue): ParameterValue {
+/** Reads a parameter that Triton does not know. @throws OipError `INVALID_ARG`: an array, an object, or null. */
+export function parseCustomParameter(name: string, value: JsonValue): ParameterValue {
   if (value.kind === 'string' || value.kind === 'boolean') return value.value
   if (value.kind === 'number') {
     const { integer } = value

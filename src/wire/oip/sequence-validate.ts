@@ -1,5 +1,6 @@
 import { OipError } from './errors.ts'
 import type { ModelConfig, SequenceBatchingConfig, SequenceControlConfig } from './model-config.ts'
+import { validateSequenceStates } from './sequence-state-validate.ts'
 
 const CORRELATION = 'CONTROL_SEQUENCE_CORRID'
 const CORRELATION_TYPES: ReadonlySet<string> = new Set([
@@ -45,6 +46,7 @@ export function validateSequenceBatching(
     if (kind === CORRELATION) validateCorrelation(name, control)
     else validateFlag(name, control)
   }
+  validateSequenceStates(batching.state)
 }
 
 function validateCorrelation(model: string, control: SequenceControlConfig): void {

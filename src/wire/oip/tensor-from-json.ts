@@ -17,7 +17,8 @@ interface Wanted {
 }
 
 /**
- * The raw form of a JSON array, nested in whatever way, that has an element for each of the shape's.
+ * The raw form of a JSON array, nested in whatever way, that has an element for each of the shape's; of one element also its
+ * value alone.
  *
  * Integers beyond their datatype lose their upper bits, as in Triton.
  *
@@ -45,8 +46,8 @@ function eachElement({ bytes, start, end }: Span, visit: (at: number) => number)
 
 function readNumbers(span: Span, { datatype, count }: Wanted): Uint8Array {
   const size = byteSizeOf(datatype) ?? 0
-  // An element takes a character at least, and a comma behind it: no more is allocated than was sent.
-  if (count > (span.end - span.start) / 2) throw wrongCount()
+  // An element takes a character at least, and a comma between two: no more is allocated than was sent.
+  if (count > (span.end - span.start + 1) / 2) throw wrongCount()
   const data = new Uint8Array(count * size)
   const view = new DataView(data.buffer)
   const write = WRITERS[datatype]

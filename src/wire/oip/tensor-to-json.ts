@@ -10,13 +10,37 @@ import { splitBytes, type Datatype, type Tensor } from './tensor.ts'
  */
 export function tensorToJson({ datatype, data }: Pick<Tensor, 'datatype' | 'data'>): string {
   if (datatype === 'BYTES') return JSON.stringify(splitBytes(data).map(textOf))
+  return `[${numbersToText(datatype, data, JSON_FORM)}]`
+}
+
+/** How elements are spelt that are no integers. */
+export interface NumberForm {
+  readonly truth: (value: number) => string
+  readonly fraction: (value: number) => string
+}
+
+const JSON_FORM: NumberForm = {
+  truth: (value) => (value === 0 ? 'false' : 'true'),
+  fraction: formatDouble,
+}
+
+/**
+ * The elements of a tensor of numbers, with commas between them.
+ *
+ * @throws OipError `INVALID_ARG`: FP16 and BF16 have no text.
+ */
+export function numbersToText(
+  datatype: Exclude<Datatype, 'BYTES'>,
+  data: Uint8Array,
+  form: NumberForm,
+): string {
   const { size, read } = readerOf(datatype)
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
   let text = ''
   for (let at = 0; at + size <= data.length; at += size) {
-    text += at === 0 ? read(view, at) : `,${read(view, at)}`
+    text += at === 0 ? read(view, at, form) : `,${read(view, at, form)}`
   }
-  return `[${text}]`
+  return text
 }
 
 /** Text of bytes that are most often UTF-8. */
@@ -26,7 +50,7 @@ export function textOf(bytes: Uint8Array): string {
 
 interface Reader {
   readonly size: number
-  readonly read: (view: DataView, at: number) => string
+  readonly read: (view: DataView, at: number, form: NumberForm) => string
 }
 
 function readerOf(datatype: Exclude<Datatype, 'BYTES'>): Reader {
@@ -39,7 +63,7 @@ function readerOf(datatype: Exclude<Datatype, 'BYTES'>): Reader {
 }
 
 const READERS: Readonly<Record<Exclude<Datatype, 'BYTES'>, Reader | undefined>> = {
-  BOOL: { size: 1, read: (view, at) => (view.getUint8(at) === 0 ? 'false' : 'true') },
+  BOOL: { size: 1, read: (view, at, { truth }) => truth(view.getUint8(at)) },
   UINT8: { size: 1, read: (view, at) => String(view.getUint8(at)) },
   UINT16: { size: 2, read: (view, at) => String(view.getUint16(at, true)) },
   UINT32: { size: 4, read: (view, at) => String(view.getUint32(at, true)) },
@@ -49,8 +73,8 @@ const READERS: Readonly<Record<Exclude<Datatype, 'BYTES'>, Reader | undefined>> 
   INT32: { size: 4, read: (view, at) => String(view.getInt32(at, true)) },
   INT64: { size: 8, read: (view, at) => String(view.getBigInt64(at, true)) },
   FP16: undefined,
-  FP32: { size: 4, read: (view, at) => formatDouble(view.getFloat32(at, true)) },
-  FP64: { size: 8, read: (view, at) => formatDouble(view.getFloat64(at, true)) },
+  FP32: { size: 4, read: (view, at, { fraction }) => fraction(view.getFloat32(at, true)) },
+  FP64: { size: 8, read: (view, at, { fraction }) => fraction(view.getFloat64(at, true)) },
   BF16: undefined,
 }
 

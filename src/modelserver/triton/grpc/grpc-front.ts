@@ -1,55 +1,61 @@
-import { fileURLToPath } from 'node:url'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
-import type {
-  sendUnaryData,
-  ServerDuplexStream,
-  ServerUnaryCall,
-  status,
-  UntypedServiceImplementation,
-} from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
-import type { AnyDefinition, ServiceDefinition } from '@grpc/proto-loader'
-import { OIP_ERRORS } from '../../../wire/oip/errors.ts'
-import { read } from '../json-reader.ts'
-import { toServingError } from '../serving-error.ts'
-import type { ServingError } from '../serving-error.ts'
-import type { StreamCall } from './infer-stream.ts'
-
-/** Fields of a message by their names in the protocol. */
-export type Message = Readonly<Record<string, unknown>>
+import type { ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { Log } from '../../log.ts'
+import { readMessage, toStatus, toStream, toUnary } from './call-forms.ts'
+import type { OnAnswered, UnaryMethod, WatchStream } from './call-forms.ts'
+import { HealthWatch } from './health-watch.ts'
+import type { InferStream, StreamCall } from './infer-stream.ts'
+import { loadProtocol } from './load-protocol.ts'
+import { Reflection } from './reflection.ts'
 
 /** What answers the calls of a service, by the names of its methods. */
 export interface GrpcMethods {
-  readonly unary: Readonly<
-    Record<string, (request: Message, signal: AbortSignal) => Message | Promise<Message>>
-  >
-  readonly stream: (call: StreamCall) => void
+  readonly unary: Readonly<Record<string, UnaryMethod>>
+  readonly stream: (call: StreamCall) => InferStream
   readonly isReady: () => boolean
 }
 
 // Source: reference §11.2, the limit of Triton; the library's own is 4 MiB.
 const MESSAGE_BYTES_MAX = 2 ** 31 - 1
 
-/** Serves the inference protocol and the health protocol over gRPC. */
+const OLDER_REFLECTION = '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo'
+
+/** Serves the inference protocol, and those of health and reflection, over gRPC. */
 export class GrpcFront {
   readonly #server = new Server({
     'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
   })
+  readonly #streams = new Set<InferStream>()
+  readonly #health: HealthWatch
 
-  constructor(methods: GrpcMethods) {
-    const inference = serviceOf('inference.proto', 'inference.GRPCInferenceService')
+  constructor(methods: GrpcMethods, log: Log) {
+    const inference = loadProtocol('inference.proto', 'inference.GRPCInferenceService')
+    const health = loadProtocol('health.proto', 'grpc.health.v1.Health')
+    const reflection = loadProtocol('reflection.proto', 'grpc.reflection.v1.ServerReflection')
+    const onAnswered: OnAnswered = (method, code) => log('debug', 'call answered', { method, code })
     const implementation: UntypedServiceImplementation = {
-      ModelStreamInfer: (call: ServerDuplexStream<unknown, unknown>) =>
-        methods.stream(toStream(call)),
+      ModelStreamInfer: (call: ServerDuplexStream<unknown, unknown>) => {
+        const stream = methods.stream(toStream(call))
+        this.#streams.add(stream)
+        call.on('close', () => this.#streams.delete(stream))
+      },
     }
     for (const [name, method] of Object.entries(methods.unary)) {
-      implementation[name] = unary(method)
+      implementation[name] = toUnary(name, method, onAnswered)
     }
-    this.#server.addService(inference, implementation)
-    this.#server.addService(serviceOf('health.proto', 'grpc.health.v1.Health'), {
-      Check: unary(() => ({ status: methods.isReady() ? 'SERVING' : 'NOT_SERVING' })),
+    this.#server.addService(inference.service, implementation)
+    this.#health = new HealthWatch(methods.isReady)
+    this.#server.addService(health.service, {
+      Check: toUnary('Check', () => this.#health.status(), onAnswered),
+      Watch: (watcher: WatchStream) => this.#health.add(watcher),
     })
+    const ServerReflectionInfo = reflect(new Reflection([inference, health, reflection]))
+    const { ServerReflectionInfo: method } = reflection.service
+    if (method === undefined) throw new Error('reflection.proto has no ServerReflectionInfo.')
+    this.#server.addService(reflection.service, { ServerReflectionInfo })
+    const older = { ServerReflectionInfo: { ...method, path: OLDER_REFLECTION } }
+    this.#server.addService(older, { ServerReflectionInfo })
   }
 
   /** @returns the port. @throws Error it cannot listen. */
@@ -64,60 +70,24 @@ export class GrpcFront {
     })
   }
 
-  /** Takes no more calls; resolves when those that came have been answered. */
+  /** Takes no more calls and requests; resolves when those that came have been answered. */
   close(): Promise<void> {
+    this.#health.close()
+    for (const stream of this.#streams) stream.shutDown()
     return new Promise((resolve) => this.#server.tryShutdown(() => resolve()))
   }
 }
 
-function serviceOf(file: string, name: string): ServiceDefinition {
-  const definitions = loadSync(fileURLToPath(new URL(`./${file}`, import.meta.url)), {
-    includeDirs: [fileURLToPath(new URL('.', import.meta.url))],
-    keepCase: true,
-    // Numbers would lose the last digits of large ones.
-    longs: String,
-    enums: String,
-    oneofs: true,
-    arrays: true,
-  })
-  const definition = definitions[name]
-  if (definition === undefined || !isService(definition)) throw new Error(`${file} has no ${name}.`)
-  return definition
-}
-
-function isService(definition: AnyDefinition): definition is ServiceDefinition {
-  return !('format' in definition)
-}
-
-function unary(method: (request: Message, signal: AbortSignal) => Message | Promise<Message>) {
-  return (call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>): void => {
-    const client = new AbortController()
-    call.on('cancelled', () => client.abort())
-    const run = async (): Promise<Message> => method(read.object(call.request), client.signal)
-    run().then(
-      (reply) => answer(null, reply),
-      (error: unknown) => answer(toStatus(error)),
-    )
-  }
-}
-
-/** A failure as gRPC has it. */
-export function toStatus(error: unknown): { readonly code: status; readonly details: string } {
-  const { code, message } = toServingError(error)
-  return { code: OIP_ERRORS[code].grpcStatus, details: message }
-}
-
-function toStream(call: ServerDuplexStream<unknown, unknown>): StreamCall {
-  const client = new AbortController()
-  call.on('cancelled', () => client.abort())
-  call.on('error', () => client.abort())
-  return {
-    signal: client.signal,
-    wantsStatus: call.metadata.get('triton_grpc_error')[0] === 'true',
-    onRequest: (take) => call.on('data', (request: unknown) => take(read.object(request))),
-    onEnd: (take) => call.on('end', take),
-    write: (reply) => void call.write(reply),
-    end: () => call.end(),
-    fail: (error: ServingError) => void call.emit('error', toStatus(error)),
+function reflect(reflection: Reflection) {
+  return (call: ServerDuplexStream<unknown, unknown>): void => {
+    call.on('data', (request: unknown) => {
+      try {
+        call.write(reflection.answer(readMessage(request)))
+      } catch (error) {
+        call.emit('error', toStatus(error))
+      }
+    })
+    call.on('end', () => call.end())
+    call.on('error', () => undefined)
   }
 }

@@ -1,19 +1,29 @@
 import { Buffer } from 'node:buffer'
 import { inferOnce } from '../infer-once.ts'
-import type { InferenceServer } from '../inference-server.ts'
 import { read } from '../json-reader.ts'
 import type { LogSettings } from '../log-settings.ts'
 import { parseVersion } from '../parse-version.ts'
 import { createOverride } from '../model-repository.ts'
 import type { LoadOverride } from '../model-repository.ts'
 import { ServingError } from '../serving-error.ts'
-import { refuseTracing, TRACE_SETTINGS } from '../trace-settings.ts'
-import type { GrpcMethods, Message } from './grpc-front.ts'
-import { readInferRequest, SHARED_MEMORY_REFUSAL, toInferResponse } from './infer-message.ts'
+import { SharedOutputs } from '../shared-memory/shared-outputs.ts'
+import type { Message, UnaryCall } from './call-forms.ts'
+import type { GrpcMethods } from './grpc-front.ts'
+import { recordSent, sampleGrpc } from './grpc-trace.ts'
+import { readInferRequest, toInferResponse } from './infer-message.ts'
 import { InferStream } from './infer-stream.ts'
+import type { InferServices } from './infer-stream.ts'
+import { changeLog, changeTracing } from './settings-methods.ts'
+import { sharedMemoryMethods } from './shared-memory-methods.ts'
+
+/** What the methods are in front of. */
+export interface GrpcServices extends InferServices {
+  readonly logSettings: LogSettings
+}
 
 /** The methods of the inference service. */
-export function createGrpcMethods(server: InferenceServer, logSettings: LogSettings): GrpcMethods {
+export function createGrpcMethods(services: GrpcServices): GrpcMethods {
+  const { server, regions } = services
   return {
     unary: {
       ServerLive: () => ({ live: server.isLive() }),
@@ -31,7 +41,7 @@ export function createGrpcMethods(server: InferenceServer, logSettings: LogSetti
           .measured(nameOf(request), versionOf(request))
           .map(({ name, version, statistics }) => statistics.toJson(name, String(version))),
       }),
-      ModelInfer: (request, signal) => infer(server, request, signal),
+      ModelInfer: (request, call) => infer(services, request, call),
       RepositoryIndex: async (request) => {
         const isReadyOnly = request['ready'] === true
         return { models: await server.index(read.text(request['repository_name']), isReadyOnly) }
@@ -48,16 +58,11 @@ export function createGrpcMethods(server: InferenceServer, logSettings: LogSetti
         await server.unload(repositoryName, read.text(request['model_name']), withDependents)
         return {}
       },
-      TraceSetting: (request) => changeTracing(server, request),
-      LogSettings: (request) => changeLog(logSettings, request),
-      SystemSharedMemoryStatus: refuseSharedMemory,
-      SystemSharedMemoryRegister: refuseSharedMemory,
-      SystemSharedMemoryUnregister: refuseSharedMemory,
-      CudaSharedMemoryStatus: refuseSharedMemory,
-      CudaSharedMemoryRegister: refuseSharedMemory,
-      CudaSharedMemoryUnregister: refuseSharedMemory,
+      TraceSetting: (request) => changeTracing(services, request),
+      LogSettings: (request) => changeLog(services.logSettings, request),
+      ...sharedMemoryMethods(regions),
     },
-    stream: (call) => void new InferStream(server, call),
+    stream: (call) => new InferStream(services, call),
     isReady: () => !server.isExiting && server.isReady(),
   }
 }
@@ -71,11 +76,11 @@ function versionOf(request: Message): number | undefined {
 }
 
 async function infer(
-  server: InferenceServer,
+  { server, regions, tracing }: GrpcServices,
   request: Message,
-  signal: AbortSignal,
+  { signal, receivedNs, onSent }: UnaryCall,
 ): Promise<Message> {
-  const message = readInferRequest(request)
+  const message = readInferRequest(request, regions)
   const served = server.repository.find(message.modelName, message.version)
   if (served.config.isDecoupled) {
     throw new ServingError(
@@ -83,8 +88,21 @@ async function infer(
       "ModelInfer RPC doesn't support models with decoupled transaction policy",
     )
   }
-  const response = await inferOnce(served, { ...message, signal })
-  return toInferResponse(message, served, response)
+  using shared = new SharedOutputs(regions, message.sharedOutputs)
+  const trace = sampleGrpc(tracing, served, receivedNs)
+  try {
+    const response = await inferOnce(served, { ...message, signal, trace })
+    shared.write(response.outputs)
+    const reply = toInferResponse(message, served, response)
+    trace?.hold()
+    onSent((startNs, endNs) => {
+      recordSent(trace, startNs, endNs)
+      trace?.release()
+    })
+    return reply
+  } finally {
+    trace?.release()
+  }
 }
 
 function overrideOf(request: Message): LoadOverride {
@@ -98,38 +116,4 @@ function overrideOf(request: Message): LoadOverride {
     } else throw new ServingError('INVALID_ARG', `unrecognized load parameter '${name}'`)
   }
   return createOverride(config, files)
-}
-
-function changeTracing(server: InferenceServer, request: Message): Message {
-  const name = read.text(request['model_name'])
-  if (name !== '' && server.repository.versionsOf(name).length === 0) {
-    throw new ServingError('INVALID_ARG', `Request for unknown model : ${name}`)
-  }
-  const wanted = Object.entries(read.object(request['settings']))
-  refuseTracing(
-    Object.fromEntries(wanted.map(([key, value]) => [key, read.object(value)['value'] ?? null])),
-  )
-  const settings = Object.entries(TRACE_SETTINGS).map(([key, value]) => {
-    return [key, { value: typeof value === 'string' ? [value] : value }]
-  })
-  return { settings: Object.fromEntries(settings) }
-}
-
-function changeLog(logSettings: LogSettings, request: Message): Message {
-  const wanted = Object.entries(read.object(request['settings'])).map(([name, value]) => {
-    const choice = read.object(value)
-    return [name, choice[read.text(choice['parameter_choice'])]]
-  })
-  logSettings.change(Object.fromEntries(wanted))
-  const settings = Object.entries(logSettings.current).map(([name, value]) => {
-    const field = { boolean: 'bool_param', number: 'uint32_param', string: 'string_param' } as const
-    const type = typeof value
-    const isKnown = type === 'boolean' || type === 'number' || type === 'string'
-    return [name, isKnown ? { [field[type]]: value } : {}]
-  })
-  return { settings: Object.fromEntries(settings) }
-}
-
-function refuseSharedMemory(): never {
-  throw new ServingError('UNSUPPORTED', SHARED_MEMORY_REFUSAL)
 }

@@ -10,6 +10,9 @@ import { sortParameters } from '../request-parameters.ts'
 import type { RequestOptions } from '../request-parameters.ts'
 import type { ServedVersion } from '../served-version.ts'
 import { ServingError } from '../serving-error.ts'
+import type { SharedPart } from '../../../wire/oip/shared-part.ts'
+import type { SharedRegions } from '../shared-memory/shared-regions.ts'
+import { readSharedPart } from './shared-parameters.ts'
 import { encodeContents } from './typed-contents.ts'
 
 type Message = Readonly<Record<string, unknown>>
@@ -23,48 +26,72 @@ export interface InferMessage extends RequestOptions {
   readonly outputNames: readonly string[]
   /** How many classes are wanted instead of the tensor, by output. */
   readonly classCounts: ReadonlyMap<string, number>
+  /** Where outputs go that are not sent. */
+  readonly sharedOutputs: ReadonlyMap<string, SharedPart>
 }
 
 /**
- * Reads a ModelInferRequest.
+ * Reads a ModelInferRequest, with what of it is in shared memory.
  *
- * @throws ServingError INVALID_ARG.
+ * @throws ServingError INVALID_ARG; NOT_FOUND: no such region.
  */
-export function readInferRequest(message: Message): InferMessage {
+export function readInferRequest(message: Message, regions: SharedRegions): InferMessage {
   const modelName = read.text(message['model_name'])
   const outputs = read.objects(message['outputs'])
   const outputNames = outputs.map(({ name }) => read.text(name))
   const duplicate = outputNames.find((name, index) => outputNames.indexOf(name) !== index)
   if (duplicate !== undefined) throw refusal(`output '${duplicate}' already exists in request`)
   const classCounts = new Map<string, number>()
+  const sharedOutputs = new Map<string, SharedPart>()
   for (const output of outputs) {
-    const count = readParameters(output['parameters']).get('classification')
-    if (count !== undefined) classCounts.set(read.text(output['name']), Number(count))
+    const name = read.text(output['name'])
+    const parameters = readParameters(output['parameters'])
+    const count = parameters.get('classification')
+    const part = readSharedPart(parameters, name)
+    if (part !== undefined && count !== undefined) {
+      throw refusal("Output can't set both 'shared_memory_region' and 'classification'")
+    }
+    if (count !== undefined) classCounts.set(name, Number(count))
+    if (part !== undefined) sharedOutputs.set(name, part)
   }
+  if (sharedOutputs.size > 0) regions.refuseIfDisabled()
   return {
     modelName,
     version: parseVersion(read.text(message['model_version'])),
     id: read.text(message['id']),
-    inputs: readInputs(modelName, message),
+    inputs: readInputs(modelName, message, regions),
     outputNames,
     classCounts,
+    sharedOutputs,
     ...sortParameters(readParameters(message['parameters'])),
   }
 }
 
-function readInputs(modelName: string, message: Message): readonly Tensor[] {
+function readInputs(
+  modelName: string,
+  message: Message,
+  regions: SharedRegions,
+): readonly Tensor[] {
   const raw = Array.isArray(message['raw_input_contents']) ? message['raw_input_contents'] : []
-  return read.objects(message['inputs']).map((input, index): Tensor => {
+  let rawIndex = 0
+  return read.objects(message['inputs']).map((input): Tensor => {
     const name = read.text(input['name'])
     const datatype = read.text(input['datatype'])
     const shape = read.numbers(input['shape'])
-    if (readParameters(input['parameters']).has('shared_memory_region')) {
-      throw new ServingError('UNSUPPORTED', SHARED_MEMORY_REFUSAL)
-    }
+    const part = readSharedPart(readParameters(input['parameters']), name)
     if (!isDatatype(datatype)) {
       throw refusal(`invalid datatype '${datatype}' for input tensor '${name}'`)
     }
     const contents = input['contents']
+    if (part !== undefined) {
+      regions.refuseIfDisabled()
+      if (isRecord(contents)) {
+        throw refusal(
+          `unexpected 'content' provided when using shared memory for input tensor '${name}' for model '${modelName}'`,
+        )
+      }
+      return { name, datatype, shape, data: regions.read(part) }
+    }
     if (raw.length === 0) {
       const data = encodeContents(datatype, contents)
       if (data !== undefined) return { name, datatype, shape, data }
@@ -80,15 +107,12 @@ function readInputs(modelName: string, message: Message): readonly Tensor[] {
         `contents field must not be specified when using raw_input_contents for '${name}' for model '${modelName}'`,
       )
     }
-    const data: unknown = raw[index]
+    const data: unknown = raw[rawIndex]
+    rawIndex += 1
     if (!(data instanceof Uint8Array)) throw missingData(name, modelName)
     return { name, datatype, shape, data }
   })
 }
-
-/** What a client hears that wants to share memory. */
-export const SHARED_MEMORY_REFUSAL =
-  "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable."
 
 function missingData(name: string, modelName: string): ServingError {
   return refusal(
@@ -114,7 +138,7 @@ export function readParameters(map: unknown): Parameters {
 
 /** A ModelInferResponse. The bytes of every output are apart, in the order of the outputs. */
 export function toInferResponse(
-  { id, classCounts }: InferMessage,
+  { id, classCounts, sharedOutputs }: InferMessage,
   served: ServedVersion,
   response: InferenceResponse,
 ): Message {
@@ -130,9 +154,13 @@ export function toInferResponse(
     id,
     parameters: toParameters(response.parameters ?? new Map()),
     outputs: outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
-    raw_output_contents: outputs.map(({ data }) => data),
+    raw_output_contents: outputs.map(({ name, data }) =>
+      sharedOutputs.has(name) ? NO_BYTES : data,
+    ),
   }
 }
+
+const NO_BYTES = new Uint8Array(0)
 
 function toParameters(parameters: Parameters): Message {
   return Object.fromEntries(

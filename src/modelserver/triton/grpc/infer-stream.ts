@@ -1,9 +1,14 @@
 import type { InferenceServer } from '../inference-server.ts'
 import { submit } from '../served-version.ts'
 import type { ServedVersion } from '../served-version.ts'
-import { toServingError } from '../serving-error.ts'
-import type { ServingError } from '../serving-error.ts'
+import { ServingError, toServingError } from '../serving-error.ts'
+import { SharedOutputs } from '../shared-memory/shared-outputs.ts'
 import type { InferenceResponse } from '../backend.ts'
+import { nowNs } from '../clock.ts'
+import type { SharedRegions } from '../shared-memory/shared-regions.ts'
+import type { RequestTrace } from '../trace/request-trace.ts'
+import type { Tracing } from '../trace/tracing.ts'
+import { recordSent, sampleGrpc } from './grpc-trace.ts'
 import { readInferRequest, toInferResponse } from './infer-message.ts'
 import type { InferMessage } from './infer-message.ts'
 
@@ -21,9 +26,35 @@ export interface StreamCall {
   readonly fail: (error: ServingError) => void
 }
 
+/** What inference over gRPC needs. */
+export interface InferServices {
+  readonly server: InferenceServer
+  readonly regions: SharedRegions
+  readonly tracing: Tracing
+}
+
+const SHUTTING_DOWN =
+  'GRPC server is shutting down and has stopped accepting new inference requests.'
+
 interface Place {
   readonly replies: Message[]
   isOver: boolean
+}
+
+/** A request of the stream, while it is answered. */
+interface Entry {
+  readonly id: string
+  /** Undefined when its answers go out as they come. */
+  place: Place | undefined
+  shared?: SharedOutputs
+  trace?: RequestTrace | undefined
+  isOver: boolean
+}
+
+function leave(entry: Entry): void {
+  entry.isOver = true
+  entry.shared?.[Symbol.dispose]()
+  entry.trace?.release()
 }
 
 /**
@@ -31,15 +62,16 @@ interface Place {
  * the answers come. Ends when the client has and everything is answered.
  */
 export class InferStream {
-  readonly #server: InferenceServer
+  readonly #services: InferServices
   readonly #call: StreamCall
   readonly #places: Place[] = []
   #openCount = 0
   #hasEnded = false
+  #isShuttingDown = false
   #isClosed = false
 
-  constructor(server: InferenceServer, call: StreamCall) {
-    this.#server = server
+  constructor(services: InferServices, call: StreamCall) {
+    this.#services = services
     this.#call = call
     call.onRequest((request) => this.#take(request))
     call.onEnd(() => {
@@ -48,37 +80,69 @@ export class InferStream {
     })
   }
 
+  /** Answers what it has taken, takes no more, and ends with the reason. */
+  shutDown(): void {
+    this.#isShuttingDown = true
+    this.#endWhenDone()
+  }
+
   #take(request: Message): void {
+    if (this.#isShuttingDown) return
     this.#openCount += 1
-    let place: Place | undefined = { replies: [], isOver: false }
     const id = typeof request['id'] === 'string' ? request['id'] : ''
+    const entry: Entry = { id, place: { replies: [], isOver: false }, isOver: false }
     try {
-      const message = readInferRequest(request)
-      const served = this.#server.repository.find(message.modelName, message.version)
-      if (served.config.isDecoupled) place = undefined
-      else this.#places.push(place)
-      const incoming = { ...message, signal: this.#call.signal }
-      submit(served, incoming, {
-        respond: (response, isFinal) => {
-          const reply = toStreamReply(message, served, response, isFinal)
-          this.#deliver(place, reply, isFinal)
-        },
-        fail: (error) => this.#fail(place, id, error),
-      })
+      this.#submit(request, entry, nowNs())
     } catch (error) {
-      if (place !== undefined && !this.#places.includes(place)) this.#places.push(place)
-      this.#fail(place, id, toServingError(error))
+      if (entry.place !== undefined && !this.#places.includes(entry.place)) {
+        this.#places.push(entry.place)
+      }
+      this.#fail(entry, toServingError(error))
     }
   }
 
-  #fail(place: Place | undefined, id: string, error: ServingError): void {
+  #submit(request: Message, entry: Entry, receivedNs: number): void {
+    const { server, regions, tracing } = this.#services
+    const message = readInferRequest(request, regions)
+    const served = server.repository.find(message.modelName, message.version)
+    if (served.config.isDecoupled) entry.place = undefined
+    else if (entry.place !== undefined) this.#places.push(entry.place)
+    entry.shared = new SharedOutputs(regions, message.sharedOutputs)
+    const trace = sampleGrpc(tracing, served, receivedNs)
+    entry.trace = trace
+    submit(
+      served,
+      { ...message, signal: this.#call.signal, trace },
+      {
+        respond: (response, isFinal) => {
+          if (entry.isOver) return
+          try {
+            entry.shared?.write(response.outputs)
+            const reply = toStreamReply(message, served, { response, isFinal })
+            const startNs = nowNs()
+            this.#deliver(entry.place, reply, isFinal)
+            recordSent(trace, startNs, nowNs())
+            if (isFinal) leave(entry)
+          } catch (error) {
+            this.#fail(entry, toServingError(error))
+          }
+        },
+        fail: (error) => this.#fail(entry, error),
+      },
+    )
+  }
+
+  #fail(entry: Entry, error: ServingError): void {
+    if (entry.isOver) return
+    leave(entry)
     if (this.#isClosed) return
     if (this.#call.wantsStatus) {
       this.#isClosed = true
       this.#call.fail(error)
       return
     }
-    this.#deliver(place, { error_message: error.message, infer_response: { id } }, true)
+    const reply = { error_message: error.message, infer_response: { id: entry.id } }
+    this.#deliver(entry.place, reply, true)
   }
 
   #deliver(place: Place | undefined, reply: Message | undefined, isFinal: boolean): void {
@@ -108,9 +172,11 @@ export class InferStream {
   }
 
   #endWhenDone(): void {
-    if (!this.#hasEnded || this.#openCount > 0 || this.#isClosed) return
+    if (this.#openCount > 0 || this.#isClosed) return
+    if (this.#hasEnded) this.#call.end()
+    else if (this.#isShuttingDown) this.#call.fail(new ServingError('UNAVAILABLE', SHUTTING_DOWN))
+    else return
     this.#isClosed = true
-    this.#call.end()
   }
 }
 
@@ -118,8 +184,7 @@ export class InferStream {
 function toStreamReply(
   message: InferMessage,
   served: ServedVersion,
-  response: InferenceResponse,
-  isFinal: boolean,
+  { response, isFinal }: { readonly response: InferenceResponse; readonly isFinal: boolean },
 ): Message | undefined {
   if (response.outputs.length === 0 && isFinal && !message.wantsEmptyFinal) return undefined
   const parameters = new Map([...(response.parameters ?? []), ['triton_final_response', isFinal]])

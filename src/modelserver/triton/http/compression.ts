@@ -32,6 +32,13 @@ export async function decompressBody(
   }
 }
 
+/** @throws ServingError INVALID_ARG: a body is compressed where none may be. */
+export function refuseEncoding(encoding: string | undefined): void {
+  if (encoding === undefined || encoding === '' || encoding === 'identity') return
+  const message = "Unsupported content-encoding, only 'identity' is supported."
+  throw new ServingError('INVALID_ARG', message)
+}
+
 /** Chooses the encoding a client likes best among those that are offered; the first on a tie. */
 export function chooseEncoding(accept: string | undefined): 'identity' | 'gzip' | 'deflate' {
   let best: 'identity' | 'gzip' | 'deflate' = 'identity'
@@ -55,7 +62,9 @@ export async function compressReply(
   accept: string | undefined,
 ): Promise<HttpReply> {
   const encoding = chooseEncoding(accept)
-  if (encoding === 'identity' || reply.canCompress !== true) return reply
-  const compressed = await (encoding === 'gzip' ? gzipBody(reply.body) : deflateBody(reply.body))
+  const { body, canCompress } = reply
+  const isWhole = typeof body === 'string' || body instanceof Uint8Array
+  if (encoding === 'identity' || canCompress !== true || !isWhole) return reply
+  const compressed = await (encoding === 'gzip' ? gzipBody(body) : deflateBody(body))
   return { ...reply, headers: { ...reply.headers, 'content-encoding': encoding }, body: compressed }
 }

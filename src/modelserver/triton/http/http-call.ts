@@ -13,15 +13,20 @@ export interface HttpCall {
   readonly body: Uint8Array
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal
+  /** When its head and the end of its body were here, in nanoseconds of the monotonic clock. */
+  readonly received: { readonly startNs: number; readonly endNs: number }
 }
 
 /** An answer. */
 export interface HttpReply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array | string
+  /** Parts that are sent as they come, or all at once. */
+  readonly body: Uint8Array | string | AsyncIterable<Uint8Array>
   /** Only answers with tensors are compressed. */
   readonly canCompress?: boolean
+  /** Told when all of it has been handed to the socket, or never will be. */
+  readonly onSent?: (startNs: number, endNs: number) => void
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' }
@@ -34,6 +39,11 @@ export function jsonReply(value: unknown, status = 200): HttpReply {
 /** An answer that says all by its status. */
 export function emptyReply(status = 200): HttpReply {
   return { status, headers: {}, body: '' }
+}
+
+/** An answer that says all by its status, of the type that Triton gives it. */
+export function emptyJsonReply(): HttpReply {
+  return { status: 200, headers: JSON_TYPE, body: '' }
 }
 
 /** A failure in the one form that failures have. */

@@ -1,10 +1,13 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { readBody } from '../../body.ts'
 import type { Log } from '../../log.ts'
 import { Rejection } from '../../rejection.ts'
 import { ServingError, toServingError } from '../serving-error.ts'
-import { compressReply, decompressBody } from './compression.ts'
+import { nowNs } from '../clock.ts'
+import { compressReply, decompressBody, refuseEncoding } from './compression.ts'
 import { emptyReply, errorReply, jsonReply } from './http-call.ts'
 import type { HttpCall, HttpReply } from './http-call.ts'
 
@@ -14,6 +17,8 @@ export interface Route {
   /** The whole path; named groups become the call's parts. */
   readonly pattern: RegExp
   readonly run: (call: HttpCall) => HttpReply | Promise<HttpReply>
+  /** Bodies must not be compressed. */
+  readonly refusesEncoding?: boolean
 }
 
 /** What an HTTP front end needs. */
@@ -48,6 +53,8 @@ export class HttpFront {
     try {
       const reply = await this.#reply(request, client.signal)
       await this.#write(request, response, reply)
+      const { method = '', url = '' } = request
+      this.#options.log('debug', 'request answered', { method, url, status: reply.status })
     } catch (error) {
       response.destroy()
       if (!client.signal.aborted)
@@ -72,14 +79,18 @@ export class HttpFront {
     const { routes, inputBytesMax, fallback } = this.#options
     const path = (request.url ?? '').split('?', 1)[0] ?? ''
     const method = request.method ?? ''
-    for (const { methods, pattern, run } of routes) {
+    for (const { methods, pattern, run, refusesEncoding } of routes) {
       const match = pattern.exec(path)
       if (match === null) continue
       if (!methods.includes(method)) return jsonReply({ error: 'Method Not Allowed' }, 405)
+      const startNs = nowNs()
       const raw = await readBody(request, BODY_BYTES_MAX)
-      const body = await decompressBody(raw, request.headers['content-encoding'], inputBytesMax)
+      const received = { startNs, endNs: nowNs() }
+      const { headers } = request
+      if (refusesEncoding === true) refuseEncoding(headers['content-encoding'])
+      const body = await decompressBody(raw, headers['content-encoding'], inputBytesMax)
       const parts = decodeParts(match.groups ?? {})
-      return run({ method, path, headers: request.headers, parts, body, signal })
+      return run({ method, path, headers, parts, body, signal, received })
     }
     return fallback?.(path) ?? jsonReply({ error: 'Not Found' }, 404)
   }
@@ -87,12 +98,19 @@ export class HttpFront {
   async #write(request: IncomingMessage, response: ServerResponse, reply: HttpReply) {
     const { status, headers, body } = await compressReply(reply, request.headers['accept-encoding'])
     const closing = request.complete ? {} : { connection: 'close' }
-    response.writeHead(status, {
-      ...headers,
-      ...closing,
-      'content-length': Buffer.byteLength(body),
-    })
-    response.end(body)
+    const startNs = nowNs()
+    try {
+      if (typeof body === 'string' || body instanceof Uint8Array) {
+        const length = { 'content-length': Buffer.byteLength(body) }
+        response.writeHead(status, { ...headers, ...closing, ...length })
+        response.end(body)
+      } else {
+        response.writeHead(status, { ...headers, ...closing })
+        await pipeline(Readable.from(body), response)
+      }
+    } finally {
+      reply.onSent?.(startNs, nowNs())
+    }
   }
 }
 

@@ -3,10 +3,10 @@ import type { InferenceServer } from '../inference-server.ts'
 import { createOverride } from '../model-repository.ts'
 import type { LoadOverride } from '../model-repository.ts'
 import { ServingError } from '../serving-error.ts'
-import { emptyReply, jsonReply } from './http-call.ts'
+import { emptyJsonReply, jsonReply } from './http-call.ts'
 import type { HttpCall } from './http-call.ts'
 import type { Route } from './http-front.ts'
-import { booleanMember, isRecord, parseJsonBody } from './json-body.ts'
+import { booleanMember, isRecord, parseOptionalJsonBody } from './json-body.ts'
 import { modelOf } from './version-part.ts'
 
 const REPOSITORY = String.raw`/v2/repository(?:/(?<repository>[^/]+))?`
@@ -18,17 +18,17 @@ export function repositoryRoutes(server: InferenceServer): readonly Route[] {
   }
   return [
     post('/index', async (call) => {
-      const isReadyOnly = booleanMember(parseJsonBody(call.body), 'ready') ?? false
+      const isReadyOnly = booleanMember(parseOptionalJsonBody(call.body), 'ready') ?? false
       return jsonReply(await server.index(repositoryOf(call), isReadyOnly))
     }),
     post('/models/(?<model>[^/]+)/load', async (call) => {
       await server.load(repositoryOf(call), modelOf(call), parseOverride(parametersOf(call)))
-      return emptyReply()
+      return emptyJsonReply()
     }),
     post('/models/(?<model>[^/]+)/unload', async (call) => {
       const withDependents = booleanMember(parametersOf(call), 'unload_dependents') ?? false
       await server.unload(repositoryOf(call), modelOf(call), withDependents)
-      return emptyReply()
+      return emptyJsonReply()
     }),
   ]
 }
@@ -38,7 +38,7 @@ function repositoryOf({ parts }: HttpCall): string {
 }
 
 function parametersOf({ body }: HttpCall): Readonly<Record<string, unknown>> {
-  const parameters = parseJsonBody(body)['parameters']
+  const parameters = parseOptionalJsonBody(body)['parameters']
   return isRecord(parameters) ? parameters : {}
 }
 

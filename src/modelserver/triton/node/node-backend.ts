@@ -10,7 +10,6 @@ import { StartFailure } from '../../start-failure.ts'
 import { installerEnvironment, withoutMarked } from '../../user-code/user-settings.ts'
 import type { Backend, LoadedModel, ModelToLoad } from '../backend.ts'
 import type { ConfigSource } from '../config-source.ts'
-import { read } from '../json-reader.ts'
 import type { ModelConfig } from '../model-config.ts'
 import { listInstances } from '../python/list-instances.ts'
 import { ServingError } from '../serving-error.ts'
@@ -43,6 +42,7 @@ export class NodeBackend implements Backend {
   }
 
   async load(model: ModelToLoad, log: Log): Promise<LoadedModel> {
+    refuseUntold(model.source)
     const launch = await this.#launch(model, log)
     const { callMsMax } = this.#options.limits
     const instances: NodeInstance[] = []
@@ -52,7 +52,7 @@ export class NodeBackend implements Backend {
       return instance
     }
     try {
-      const [first] = listInstances(model.name, model.source.written)
+      const [first] = listInstances(model.name, { ...model.source.written })
       // The first one tells what the model is, and thereby how many there are to be.
       const signature = await add(first?.name ?? model.name).signature
       const config = complete(model.source, signature)
@@ -111,18 +111,28 @@ export class NodeBackend implements Backend {
 function complete(source: ConfigSource, signature: DeclaredSignature): ModelConfig {
   if (!source.isAutoCompleting) return source.complete(undefined)
   const { written } = source
-  const isUnset = (name: string): boolean => read.objects(written[name]).length === 0
-  const hasScheduling = ['dynamic_batching', 'sequence_batching'].some((name) => {
-    return written[name] !== undefined
-  })
-  const maxBatchSize = read.number(written['max_batch_size']) || signature.maxBatchSize
+  const maxBatchSize = written.max_batch_size || signature.maxBatchSize
   return source.completeWith({
     max_batch_size: maxBatchSize,
-    ...(isUnset('input') && { input: signature.inputs.map(toPort) }),
-    ...(isUnset('output') && { output: signature.outputs.map(toPort) }),
+    ...(written.input.length === 0 && { input: signature.inputs.map(toPort) }),
+    ...(written.output.length === 0 && { output: signature.outputs.map(toPort) }),
     ...(signature.isDecoupled && { model_transaction_policy: { decoupled: true } }),
-    ...(maxBatchSize > 1 && !hasScheduling && { dynamic_batching: {} }),
+    ...(maxBatchSize > 1 && written.dynamic_batching === undefined && { dynamic_batching: {} }),
   })
+}
+
+/** @throws ServingError UNSUPPORTED: `predict` would not be told what the configuration asks for. */
+function refuseUntold({ written, name }: ConfigSource): void {
+  const wishes = [
+    [written.sequence_batching !== undefined, 'sequence_batching'],
+    [written.batch_input.length > 0, 'batch_input'],
+    [written.batch_output.length > 0, 'batch_output'],
+    [written.input.some((input) => input.allow_ragged_batch), 'allow_ragged_batch'],
+  ] as const
+  const wish = wishes.find(([isAskedFor]) => isAskedFor)?.[1]
+  if (wish === undefined) return
+  const message = `model '${name}' asks for ${wish}, which models of Node do not offer`
+  throw new ServingError('UNSUPPORTED', message)
 }
 
 function toPort({ name, datatype, dims }: DeclaredTensor) {

@@ -1,6 +1,8 @@
 import { OipError } from '../../../wire/oip/errors.ts'
 import type { ModelConfig } from '../../../wire/oip/model-config.ts'
 import { toDataTypeName, type Graph, type GraphTensor } from '../../../wire/oip/onnx-config.ts'
+import { serverInputsOf } from '../../../wire/oip/server-inputs.ts'
+import type { ServerInput } from '../../../wire/oip/server-inputs.ts'
 import { formatShape } from '../../../wire/oip/tensor.ts'
 
 /**
@@ -10,11 +12,15 @@ import { formatShape } from '../../../wire/oip/tensor.ts'
  */
 export function compareWithGraph(config: ModelConfig, graph: Graph): void {
   const { name } = config
-  if (config.input.length !== graph.inputs.length) {
+  const filled = serverInputsOf(config)
+  const inputCount = config.input.length + filled.length
+  if (inputCount !== graph.inputs.length) {
     throw refusal(
-      `unable to load model '${name}', configuration expects ${config.input.length} inputs, model provides ${graph.inputs.length}`,
+      `unable to load model '${name}', configuration expects ${inputCount} inputs, model provides ${graph.inputs.length}`,
     )
   }
+  for (const input of filled) compareServerInput(config, input, graph)
+  compareStateOutputs(config, graph)
   for (const kind of ['input', 'output'] as const) {
     const ports = kind === 'input' ? graph.inputs : graph.outputs
     for (const written of config[kind]) {
@@ -25,20 +31,78 @@ export function compareWithGraph(config: ModelConfig, graph: Graph): void {
           `unexpected inference ${kind} '${written.name}', allowed ${kind}s are: ${allowed}`,
         )
       }
-      comparePort(config, written, port)
+      compareType(name, kind, written, port)
+      if (!hasOwnShape(config, written)) compareShape(config, written, port)
     }
   }
 }
 
-function comparePort(
-  { name, max_batch_size: maxBatchSize }: ModelConfig,
-  written: ModelConfig['output'][number] | ModelConfig['input'][number],
+type Written = ModelConfig['output'][number] | ModelConfig['input'][number]
+
+// Its elements are cut among requests by the shape of an input, so it may have any.
+function hasOwnShape({ batch_output: outputs }: ModelConfig, { name }: Written): boolean {
+  return outputs.some(({ target_name: targets }) => targets.includes(name))
+}
+
+function compareServerInput(config: ModelConfig, input: ServerInput, graph: Graph): void {
+  const { name, role, dims } = input
+  const port = graph.inputs.find((known) => known.name === name)
+  if (port === undefined) {
+    const message = `configuration specified ${role} '${name}', but model does not provide that input`
+    throw new OipError('INTERNAL', message)
+  }
+  const subject = `unable to load model '${config.name}', ${role} '${name}'`
+  const type = toDataTypeName(port.datatype)
+  if (input.data_type !== type) {
+    throw refusal(
+      `${subject}, the model expects data-type ${type} but the model configuration specifies data-type ${input.data_type}`,
+    )
+  }
+  if (dims === undefined) return
+  const own = config.max_batch_size > 0 ? port.dims.slice(1) : port.dims
+  const isSame =
+    own.length === dims.length && own.every((dim, axis) => dim === -1 || dim === dims[axis])
+  if (isSame) return
+  throw refusal(
+    `${subject} in model has dims ${formatShape(own)} but dims ${formatShape(dims)} is expected`,
+  )
+}
+
+function compareStateOutputs({ name, sequence_batching: sequence }: ModelConfig, graph: Graph) {
+  for (const { output_name: output, data_type: expected } of sequence?.state ?? []) {
+    const port = graph.outputs.find((known) => known.name === output)
+    if (port === undefined) {
+      const message = `configuration specified sequence state '${output}', but model does not provide that output`
+      throw new OipError('INTERNAL', message)
+    }
+    compareType(name, 'output', { data_type: expected }, port)
+  }
+}
+
+function compareType(
+  model: string,
+  kind: 'input' | 'output',
+  written: Pick<Written, 'data_type'>,
   port: GraphTensor,
 ): void {
   const type = toDataTypeName(port.datatype)
-  if (written.data_type !== type) {
+  if (written.data_type === type) return
+  throw refusal(
+    `unable to load model '${model}', configuration expects datatype ${written.data_type} for ${kind} '${port.name}', model provides ${type}`,
+  )
+}
+
+function compareShape(
+  { name, max_batch_size: maxBatchSize }: ModelConfig,
+  written: Written,
+  port: GraphTensor,
+): void {
+  const isRagged = 'allow_ragged_batch' in written && written.allow_ragged_batch
+  if (isRagged) {
+    if (port.dims.length === 1 && port.dims[0] === -1) return
     throw refusal(
-      `unable to load model '${name}', configuration expects datatype ${written.data_type} for tensor '${port.name}', model provides ${type}`,
+      `unable to load model '${name}', configuration expects model provides input with shape [-1] for ragged input ` +
+        `'${port.name}', model provides ${formatShape(port.dims)}`,
     )
   }
   const own = written.reshape?.shape ?? written.dims

@@ -1,9 +1,11 @@
 import type { Signature } from '../../codecs/signature.ts'
+import type { SessionChoices } from '../../onnx/session.ts'
 import type { Datatype } from '../../../wire/oip/tensor.ts'
 
 /** What an instance's thread is started with. */
 export interface InstanceData {
   readonly modelPath: string
+  readonly choices: SessionChoices
 }
 
 /** A tensor of a batch: where its bytes lie in the buffer that comes with it. */

@@ -21,7 +21,7 @@ async function runInstance(port: MessagePort): Promise<void> {
   const send = (message: FromInstance, moved: ArrayBuffer[] = []): void =>
     port.postMessage(message, moved)
   try {
-    const session = await createSession(data.modelPath)
+    const session = await createSession(data.modelPath, data.choices)
     port.on('message', (run: ToInstance) => void answer(session, run, send))
     send({ kind: 'loaded', signature: session.signature })
   } catch (error) {

@@ -10,12 +10,15 @@ import type { Backend, LoadedModel, ModelToLoad } from '../backend.ts'
 import { ServingError } from '../serving-error.ts'
 import { toDatatype } from './element-bytes.ts'
 import { OnnxInstance } from './onnx-instance.ts'
+import { toSessionChoices } from './session-settings.ts'
 
 /** ONNX models, each instance with a session in a thread of its own. */
 export class OnnxBackend implements Backend {
   async load({ versionDirectory, source }: ModelToLoad, log: Log): Promise<LoadedModel> {
     const modelPath = await findModelFile(versionDirectory, source.modelFilename)
-    const instances = [new OnnxInstance({ modelPath }, log)]
+    const { batchForm } = source
+    const data = { modelPath, choices: toSessionChoices(source.written) }
+    const instances = [new OnnxInstance(data, batchForm, log)]
     try {
       // The first one tells what the model is, and thereby how many there are to be.
       const signature = await instances[0]?.signature
@@ -24,7 +27,7 @@ export class OnnxBackend implements Backend {
         outputs: (signature?.outputs ?? []).map(toGraphPort),
       })
       while (instances.length < config.instanceCount) {
-        instances.push(new OnnxInstance({ modelPath }, log))
+        instances.push(new OnnxInstance(data, batchForm, log))
       }
       await Promise.all(instances.map((instance) => instance.signature))
       return { config, instances, findRefusal }

@@ -3,6 +3,7 @@ import type { Signature } from '../../codecs/signature.ts'
 import type { Log } from '../../log.ts'
 import { startThread } from '../../onnx/start-thread.ts'
 import type { ExecutionTimes, InferenceRequest, ModelInstance } from '../backend.ts'
+import type { BatchForm } from '../batch-form.ts'
 import { nowNs } from '../clock.ts'
 import { gatherInputs, scatterOutputs } from '../gather.ts'
 import { ServingError } from '../serving-error.ts'
@@ -18,6 +19,7 @@ type Executed = Extract<FromInstance, { kind: 'executed' }>
 /** One copy of an ONNX model in a thread of its own, started again when it dies. */
 export class OnnxInstance implements ModelInstance {
   readonly #data: InstanceData
+  readonly #form: BatchForm | undefined
   readonly #log: Log
   #worker: Worker | undefined
   #loaded: Promise<Signature>
@@ -26,8 +28,9 @@ export class OnnxInstance implements ModelInstance {
   #isClosed = false
   #wasLoaded = false
 
-  constructor(data: InstanceData, log: Log) {
+  constructor(data: InstanceData, form: BatchForm | undefined, log: Log) {
     this.#data = data
+    this.#form = form
     this.#log = log
     this.#loaded = this.#start()
   }
@@ -42,12 +45,12 @@ export class OnnxInstance implements ModelInstance {
     let times = { inputEndNs: computeStartNs, outputStartNs: computeStartNs }
     try {
       await this.#loaded
-      const { buffer, inputs } = gatherInputs(requests)
+      const { buffer, inputs } = gatherInputs(requests, this.#form)
       const outputNames = unionOf(requests.map(({ requestedOutputs }) => requestedOutputs))
       const executed = await this.#run({ buffer, inputs, outputNames })
       times = executed
       this.#deathCount = 0
-      answer(executed, requests)
+      answer(executed, requests, this.#form)
     } catch (error) {
       for (const request of requests) request.fail(error)
     }
@@ -111,9 +114,13 @@ export class OnnxInstance implements ModelInstance {
   }
 }
 
-function answer({ outputs }: Executed, requests: readonly InferenceRequest[]): void {
+function answer(
+  { outputs }: Executed,
+  requests: readonly InferenceRequest[],
+  form: BatchForm | undefined,
+): void {
   const inOrder = outputs.toSorted((a, b) => (a.name < b.name ? -1 : 1))
-  const shares = scatterOutputs(inOrder, requests)
+  const shares = scatterOutputs(inOrder, requests, form)
   for (const [index, request] of requests.entries()) {
     request.respond({ outputs: shares[index] ?? [] }, true)
   }

@@ -73,7 +73,7 @@ export class PythonBackend implements Backend {
       return instance
     }
     try {
-      const written = listInstances(model.name, model.source.written)
+      const written = listInstances(model.name, { ...model.source.written })
       const [first = { name: `${model.name}_0`, kind: 'CPU' }] = written
       // The first one completes the configuration, and thereby tells how many there are to be.
       await add(first, written.length).whenLoaded()

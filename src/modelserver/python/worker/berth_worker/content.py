@@ -7,6 +7,9 @@ JSON = "application/json"
 CSV = "text/csv"
 NPY = "application/x-npy"
 NPZ = "application/x-npz"
+RECORDIO = "application/x-recordio-protobuf"
+TORCH = "tensor/pt"
+_NPY_MAGIC = b"\x93NUMPY"
 ANY = "*/*"
 UTF8_TYPES = (JSON, CSV)
 ENCODED_TYPES = (JSON, CSV, NPY)
@@ -51,6 +54,11 @@ def decode(body, content_type):
     raise UnsupportedFormatError(content_type)
 
 
+def is_npy(body) -> bool:
+    """The SageMaker SDK's tensor/pt is an npy file; other clients send what torch.save writes."""
+    return bytes(body[:6]) == _NPY_MAGIC
+
+
 def _csv(text: str):
     """As the toolkit reads it, but columns of whole and of other numbers are one array, not records."""
     import numpy
@@ -72,7 +80,7 @@ def encode(prediction, content_type):
         stream = io.StringIO()
         numpy.savetxt(stream, prediction, delimiter=",", fmt="%s")
         return stream.getvalue()
-    if content_type == NPY:
+    if content_type in (NPY, TORCH):
         buffer = io.BytesIO()
         numpy.save(buffer, prediction)
         return buffer.getvalue()

@@ -8,7 +8,7 @@ import io
 import os
 import pickle
 
-from . import content
+from . import content, recordio
 
 KNOWN = "model.joblib, model.pkl, xgboost-model, model.ubj, model.json, model.txt of LightGBM, model.pt, a Hugging Face folder"
 
@@ -137,7 +137,7 @@ class ScikitLearn(Defaults):
 
 
 class XGBoost(Defaults):
-    """CSV, LIBSVM and arrays as DMatrix; without user code, replies of the built-in algorithm."""
+    """CSV, LIBSVM, RecordIO and arrays as DMatrix; without user code, replies of the built-in algorithm."""
 
     def input_fn(self, body, content_type):
         import xgboost
@@ -147,6 +147,8 @@ class XGBoost(Defaults):
             return xgboost.DMatrix(_csv_rows(content.text_of(body)))
         if kind in ("text/libsvm", "text/x-libsvm"):
             return xgboost.DMatrix(_libsvm_rows(content.text_of(body)))
+        if kind == content.RECORDIO:
+            return xgboost.DMatrix(recordio.decode(bytes(body)))
         return xgboost.DMatrix(_rows(content.decode(body, content_type)))
 
     def predict_fn(self, data, model):
@@ -188,7 +190,9 @@ class Torch(Defaults):
     def input_fn(self, body, content_type):
         import torch
 
-        if content.base_type(content_type) == "tensor/pt":
+        if content.base_type(content_type) == content.TORCH:
+            if content.is_npy(body):
+                return torch.from_numpy(content.decode(body, content.NPY))
             return torch.load(io.BytesIO(body), weights_only=True)
         array = content.decode(body, content_type)
         return torch.from_numpy(array if content.base_type(content_type) == content.NPY else array.astype("float32"))
@@ -202,6 +206,9 @@ class Torch(Defaults):
     def output_fn(self, prediction, accept):
         if hasattr(prediction, "detach"):
             prediction = prediction.detach().cpu().numpy()
+        # As the SageMaker SDK's TorchTensorDeserializer reads it.
+        if content.base_type(accept.split(",", 1)[0]) == content.TORCH:
+            return content.encode(prediction, content.TORCH), content.TORCH
         return content.encode_accepted(prediction, accept)
 
 

@@ -1,0 +1,242 @@
+import type { Endpoint } from '../../domain/endpoint.ts'
+import type { ObservedFleet } from '../../domain/fleet.ts'
+import { shapeOf, workerCountOf } from '../../domain/instance-type.ts'
+import type { InstanceShape } from '../../domain/instance-type.ts'
+import type { ModelAsk, ModelCounters } from '../../domain/multi-model/model-messages.ts'
+import { parseModelSettings } from '../../domain/multi-model/settings.ts'
+import type { Log } from '../../platform/log.ts'
+import { WorkQueue } from '../../platform/work-queue.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { FleetRuntime } from '../../ports/fleet-runtime.ts'
+import type { ModelContainer } from '../../ports/model-container.ts'
+import type { ModelLink } from '../../ports/model-link.ts'
+import type { Store } from '../../ports/store.ts'
+import { InstanceModels } from './instance-models.ts'
+import type { ModelInstance } from './instance-models.ts'
+import { ModelStock } from './model-stock.ts'
+import type { PrepareModel } from './model-stock.ts'
+
+const RESYNC_INTERVAL_MS = 30_000
+const MEMORY_SHARE = 0.9
+// With models that do not stay, loading is what an instance does.
+const LOADS_PER_WORKER_UNCACHED = 4
+
+/** What the models of multi-model endpoints take from their surroundings. */
+export interface ModelLoopPorts {
+  readonly store: Store
+  readonly runtime: FleetRuntime
+  readonly link: ModelLink
+  readonly container: ModelContainer
+  readonly prepareModel: PrepareModel
+  readonly measureBytes: (pid: number) => Promise<number | undefined>
+  readonly machine: InstanceShape
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** What is loaded on one instance of a multi-model endpoint, as `berth describe` shows it. */
+export interface InstanceModelsReport {
+  readonly instanceId: string
+  readonly variantName: string
+  readonly models: ReturnType<InstanceModels['list']>
+  readonly quarantined: ReturnType<InstanceModels['quarantined']>
+}
+
+/** Owns what is loaded on the instances of multi-model endpoints. */
+export interface ModelLoop {
+  start(): void
+  stop(): Promise<void>
+  /** Files that must stay where they are. */
+  contentHashesInUse(): readonly string[]
+  describe(endpointName: string): {
+    readonly instances: readonly InstanceModelsReport[]
+    readonly counters: readonly ModelCounters[]
+  }
+}
+
+/** Creates it; it finds the instances by itself. */
+export function createModelLoop(ports: ModelLoopPorts): ModelLoop {
+  return new Models(ports)
+}
+
+class Models implements ModelLoop {
+  readonly #ports: ModelLoopPorts
+  readonly #stock: ModelStock
+  readonly #modelsByInstance = new Map<string, InstanceModels>()
+  readonly #countersByGateway = new Map<string, readonly ModelCounters[]>()
+  readonly #queue: WorkQueue
+  readonly #ends: (() => void)[] = []
+
+  constructor(ports: ModelLoopPorts) {
+    this.#ports = ports
+    this.#stock = new ModelStock(ports.prepareModel)
+    this.#queue = new WorkQueue({
+      name: 'models',
+      reconcile: (endpointName) => this.#reconcile(endpointName),
+      listKeys: () => ports.store.listEndpointNames(),
+      resyncIntervalMs: RESYNC_INTERVAL_MS,
+      clock: ports.clock,
+      log: ports.log,
+    })
+  }
+
+  start(): void {
+    const add = (endpointName: string): void => this.#queue.add(endpointName)
+    this.#ends.push(
+      this.#ports.store.onEndpointChange(add),
+      this.#ports.runtime.onChange(add),
+      this.#ports.link.listen({
+        onGateway: (gatewayId) => {
+          for (const models of this.#modelsByInstance.values()) models.welcome(gatewayId)
+        },
+        onGatewayLost: (gatewayId) => this.#countersByGateway.delete(gatewayId),
+        onAsk: (gatewayId, ask) => this.#hear(gatewayId, ask),
+      }),
+    )
+    this.#queue.start()
+  }
+
+  async stop(): Promise<void> {
+    for (const end of this.#ends) end()
+    await this.#queue.stop()
+    for (const models of this.#modelsByInstance.values()) models.close()
+  }
+
+  contentHashesInUse(): readonly string[] {
+    const loaded = [...this.#modelsByInstance.values()].flatMap((models) => models.contentHashes())
+    return [...loaded, ...this.#stock.contentHashes()]
+  }
+
+  describe(endpointName: string): ReturnType<ModelLoop['describe']> {
+    const all = [...this.#modelsByInstance.values()]
+    const own = all.filter(({ instance }) => instance.endpointName === endpointName)
+    return {
+      instances: own.map((models) => ({
+        instanceId: models.instance.instanceId,
+        variantName: models.instance.variantName,
+        models: models.list(),
+        quarantined: models.quarantined(),
+      })),
+      counters: [...this.#countersByGateway.values()]
+        .flat()
+        .filter((counters) => counters.endpointName === endpointName),
+    }
+  }
+
+  #hear(gatewayId: string, ask: ModelAsk): void {
+    switch (ask.kind) {
+      case 'model-wanted': {
+        const models = this.#modelsByInstance.get(ask.instanceId)
+        if (models !== undefined) void models.want(gatewayId, ask)
+        else void this.#wantLater(gatewayId, ask)
+        break
+      }
+      case 'models-used':
+        this.#countersByGateway.set(gatewayId, ask.counters)
+        for (const [instanceId, uses] of Object.entries(ask.uses)) {
+          this.#modelsByInstance.get(instanceId)?.recordUses(uses)
+        }
+        break
+      case 'model-released':
+        this.#modelsByInstance
+          .get(ask.instanceId)
+          ?.recordReleased(gatewayId, ask.modelId, ask.isIdle)
+        break
+      case 'model-done':
+        void this.#modelsByInstance.get(ask.instanceId)?.done(ask.modelId)
+        break
+    }
+  }
+
+  // A gateway may know of an instance before this loop has seen it.
+  async #wantLater(
+    gatewayId: string,
+    ask: Extract<ModelAsk, { kind: 'model-wanted' }>,
+  ): Promise<void> {
+    await this.#reconcile(ask.endpointName)
+    await this.#modelsByInstance.get(ask.instanceId)?.want(gatewayId, ask)
+  }
+
+  async #reconcile(endpointName: string): Promise<undefined> {
+    const { store, runtime } = this.#ports
+    const endpoint = await store.findEndpoint(endpointName)
+    const fleets = await runtime.observeFleets(endpointName)
+    const wanted = endpoint === undefined ? [] : this.#instancesOf(endpoint, fleets)
+    const wantedIds = new Set(wanted.map(({ instanceId }) => instanceId))
+    for (const [instanceId, models] of this.#modelsByInstance) {
+      if (models.instance.endpointName !== endpointName || wantedIds.has(instanceId)) continue
+      models.close()
+      this.#modelsByInstance.delete(instanceId)
+    }
+    for (const instance of wanted) {
+      if (!this.#modelsByInstance.has(instance.instanceId)) this.#add(instance)
+    }
+    return undefined
+  }
+
+  #add(instance: ModelInstance): void {
+    const { store, link, container, measureBytes, clock, log } = this.#ports
+    const models = new InstanceModels(instance, {
+      container,
+      stock: this.#stock,
+      measureBytes,
+      connectedGatewayIds: () => link.connectedGatewayIds(),
+      tell: (gatewayId, news) => link.tell(gatewayId, news),
+      tellAll: (news) => link.tellAll(news),
+      recordEvent: ({ kind, reason, inputs }) => {
+        const { endpointName } = instance
+        const event = { atMs: clock.nowMs(), endpointName, kind, reason, inputs }
+        store.recordEvent(event).catch((error: unknown) => {
+          log.warn({ err: error, event }, 'event not kept')
+        })
+      },
+      nowMs: () => performance.now(),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+    })
+    this.#modelsByInstance.set(instance.instanceId, models)
+    models.start().catch((error: unknown) => {
+      log.warn({ err: error, instanceId: instance.instanceId }, 'models not looked at')
+    })
+  }
+
+  #instancesOf(endpoint: Endpoint, fleets: readonly ObservedFleet[]): readonly ModelInstance[] {
+    return fleets
+      .filter(({ endpointId }) => endpointId === endpoint.endpointId)
+      .flatMap((fleet) => {
+        const common = commonOf(endpoint, fleet, this.#ports.machine)
+        if (common === undefined) return []
+        return fleet.instances.flatMap(({ instanceId, pid, address, state }) =>
+          address !== undefined && (state === 'ready' || state === 'unhealthy')
+            ? [{ ...common, instanceId, pid, address }]
+            : [],
+        )
+      })
+  }
+}
+
+function commonOf(
+  { name, serving, deployment }: Endpoint,
+  { generation, variantName }: ObservedFleet,
+  machine: InstanceShape,
+): Omit<ModelInstance, 'instanceId' | 'pid' | 'address'> | undefined {
+  const green = deployment !== undefined && 'green' in deployment ? deployment.green : undefined
+  const variant = [serving, green]
+    .find((candidate) => candidate?.number === generation)
+    ?.variants.find((candidate) => candidate.variantName === variantName)
+  const container = variant?.containers.find(({ multiModel }) => multiModel !== undefined)
+  if (variant === undefined || container?.multiModel === undefined) return undefined
+  const { settings } = parseModelSettings(container.environment)
+  const shape = shapeOf(variant.instanceType)
+  const workerCount = workerCountOf(shape, machine.vCpuCount)
+  const { prefixUrl, isCaching } = container.multiModel
+  const bytes = Math.min(shape?.memoryBytes ?? machine.memoryBytes, machine.memoryBytes)
+  return {
+    endpointName: name,
+    variantName,
+    prefixUrl,
+    isCaching,
+    settings,
+    memoryBytesMax: settings.memoryBytesMax ?? Math.floor(bytes * MEMORY_SHARE),
+    loadsMax: settings.loadsMax ?? workerCount * (isCaching ? 1 : LOADS_PER_WORKER_UNCACHED),
+  }
+}

@@ -1,0 +1,67 @@
+import { afterFailure } from '../back-off.ts'
+import type { BackOff, BackOffPolicy } from '../back-off.ts'
+
+/** Waits of a model that cannot be loaded: 1, 2, 4, … seconds, at most five minutes. */
+export const LOAD_BACK_OFF: BackOffPolicy = {
+  freeCount: 0,
+  firstDelayMs: 1_000,
+  delayMsMax: 300_000,
+}
+
+// What a store does not have may be put there at any moment, and is usable then without a call.
+const MISSING_BACK_OFF: BackOffPolicy = { freeCount: 0, firstDelayMs: 250, delayMsMax: 1_000 }
+
+// Names that nobody puts are not remembered for ever.
+const HELD_MAX = 10_000
+
+/** Why a model cannot be had, for as long as it is not tried again. */
+export interface HeldFailure<Reason> {
+  readonly kind: 'missing' | 'broken'
+  readonly reason: Reason
+  readonly backOff: BackOff
+}
+
+/**
+ * Models whose loads failed. Until its time is over a model is refused with the reason of its last failure, so that callers
+ * of one that cannot work cost the loaders nothing.
+ */
+export class Quarantine<Reason> {
+  readonly #heldByModel = new Map<string, HeldFailure<Reason>>()
+
+  /** The failure that keeps the model from being tried now. */
+  find(model: string, nowMs: number): HeldFailure<Reason> | undefined {
+    const held = this.#heldByModel.get(model)
+    return held !== undefined && held.backOff.notBeforeMs > nowMs ? held : undefined
+  }
+
+  /** @returns with how often it has failed in a row and when it may be tried again. */
+  recordFailure(
+    model: string,
+    failure: Pick<HeldFailure<Reason>, 'kind' | 'reason'>,
+    nowMs: number,
+  ): HeldFailure<Reason> {
+    const previous = this.#heldByModel.get(model)
+    const isSame = previous?.kind === failure.kind
+    const policy = failure.kind === 'missing' ? MISSING_BACK_OFF : LOAD_BACK_OFF
+    const backOff = afterFailure(isSame ? previous.backOff : undefined, nowMs, policy)
+    const held = { ...failure, backOff }
+    this.#heldByModel.delete(model)
+    this.#heldByModel.set(model, held)
+    if (this.#heldByModel.size > HELD_MAX) {
+      const [oldest] = this.#heldByModel.keys()
+      if (oldest !== undefined) this.#heldByModel.delete(oldest)
+    }
+    return held
+  }
+
+  recordSuccess(model: string): void {
+    this.#heldByModel.delete(model)
+  }
+
+  /** All that are held now, by model. */
+  list(nowMs: number): readonly (HeldFailure<Reason> & { readonly model: string })[] {
+    return [...this.#heldByModel].flatMap(([model, held]) =>
+      held.backOff.notBeforeMs > nowMs ? [{ model, ...held }] : [],
+    )
+  }
+}

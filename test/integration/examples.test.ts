@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { promisify } from 'node:util'
+
+import { ensureExamplePython, ensureModelPython } from '../support/model-python.ts'
+
+const EXAMPLES = join(import.meta.dirname, '../../examples')
+
+/** What an example says at its end, and the requirements that its Python has beside those of all tests. */
+const STORIES = [
+  {
+    name: 'sklearn',
+    requirements: undefined,
+    says: /44 of 45 held-out wines right/,
+  },
+  {
+    name: 'xgboost',
+    requirements: undefined,
+    says: /137 of 143 held-out cases right/,
+  },
+  {
+    name: 'sentences',
+    requirements: 'model/code/requirements.txt',
+    says: /10 of 10 sentences are nearest to their partner\nstreamed: 10 vectors, the same/,
+  },
+  {
+    name: 'ocr',
+    requirements: 'requirements.txt',
+    says: /1,234\.50 ?EUR\nThank ?you ?for ?your ?business\n[^]*what was drawn was read/,
+  },
+] as const
+
+suite('every example tells its story to the end', () => {
+  for (const { name, requirements, says } of STORIES) {
+    test(name, async () => {
+      const python =
+        requirements === undefined
+          ? await ensureModelPython()
+          : await ensureExamplePython(join(EXAMPLES, name, requirements))
+      const run = join(EXAMPLES, name, 'run.ts')
+      const env = { ...process.env, BERTH_PYTHON: python }
+      const { stdout } = await promisify(execFile)(process.execPath, [run], { env })
+      assert.match(stdout, says)
+    })
+  }
+})
