@@ -47,6 +47,14 @@ function createShared({ cacheBytes, resourceSizes }: TritonOptions): SharedResou
   }
 }
 
+function createNodeBackend(
+  { backends }: TritonOptions,
+  variables: ReturnType<typeof environment>,
+): NodeBackend {
+  const packagesDirectory = join(homedir(), '.cache', 'berth', 'node')
+  return new NodeBackend({ limits: backends.node, packagesDirectory, environment: variables })
+}
+
 async function serve(options: TritonOptions): Promise<void> {
   const logSettings = new LogSettings(options.log)
   const log = logSettings.createLog(openOutput(options.log.log_file), Date.now)
@@ -65,11 +73,7 @@ async function serve(options: TritonOptions): Promise<void> {
       unload: (name, withDependents) => server.unload('', name, withDependents),
     },
   })
-  const node = new NodeBackend({
-    limits: options.backends.node,
-    packagesDirectory: join(homedir(), '.cache', 'berth', 'node'),
-    environment: variables,
-  })
+  const node = createNodeBackend(options, variables)
   const repository = new ModelRepository({
     repositories: options.repositories,
     backends: { onnxruntime: new OnnxBackend(), python, node },
