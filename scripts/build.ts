@@ -6,6 +6,7 @@
  * because its settings cannot be given from inside a dependency. ONNX Runtime's CPU libraries are copied from the
  * package instead. Development needs no build: Node runs `src/` as it is.
  */
+import { execFileSync } from 'node:child_process'
 import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { build } from 'esbuild'
@@ -25,6 +26,10 @@ const PROGRAMS = [
   'src/modelserver/multi-model/onnx/model-host-worker.ts',
   'src/modelserver/compile/main.ts',
   'src/modelserver/compile/job/main.ts',
+  'src/modelserver/node/worker/sagemaker-thread.ts',
+  'src/modelserver/node/worker/tensor-thread.ts',
+  'src/modelserver/node/author/model.ts',
+  'src/modelserver/node/author/onnxruntime.ts',
   'src/modelserver/triton/main.ts',
   'src/modelserver/triton/onnx/instance-worker.ts',
   'examples/digits/quickstart.ts',
@@ -78,6 +83,7 @@ const { metafile } = await build({ ...OPTIONS, entryPoints: [...OPTIONS.entryPoi
 for (const platform of NATIVE_PLATFORMS) copyNative(platform)
 for (const folder of PYTHON_FOLDERS) copyPython(folder)
 for (const path of PROTOCOLS) copyProtocol(path)
+declareTypes('src/modelserver/node/author/model.ts')
 writeNotices(Object.keys(metafile.inputs), ROOT, join(DIST, 'THIRD-PARTY-NOTICES.txt'))
 
 const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0)
@@ -154,4 +160,32 @@ function copyPython(folder: string): void {
 function copyProtocol(path: string): void {
   mkdirSync(dirname(join(DIST, path)), { recursive: true })
   copyFileSync(join(ROOT, 'src', path), join(DIST, path))
+}
+
+/** Writes the declarations of a module that stands alone, for the authors of user code. */
+function declareTypes(path: string): void {
+  const outDir = dirname(join(DIST, programName(path)))
+  const settings = [
+    '--declaration',
+    '--emitDeclarationOnly',
+    '--noEmit',
+    'false',
+    '--outDir',
+    outDir,
+  ]
+  const language = [
+    '--module',
+    'nodenext',
+    '--target',
+    'es2024',
+    '--lib',
+    'es2024',
+    '--types',
+    'node',
+  ]
+  const tsc = join(ROOT, 'node_modules/.bin/tsc')
+  execFileSync(tsc, ['--ignoreConfig', ...settings, ...language, path], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  })
 }

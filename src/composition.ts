@@ -321,6 +321,7 @@ function modelServerOf(config: Config, paths: DataPaths): ModelServerProgram {
     entryPath: programPath('modelserver/main'),
     idleExitSeconds: config.BERTH_ORPHAN_GRACE_SECONDS,
     batching: config.BERTH_BATCHING,
+    nodePackagesDirectory: paths.nodePackages,
     python: {
       executable:
         config.BERTH_PYTHON === OPTIONS.BERTH_PYTHON.default ? undefined : config.BERTH_PYTHON,
@@ -331,7 +332,7 @@ function modelServerOf(config: Config, paths: DataPaths): ModelServerProgram {
 }
 
 const INSTALLER_VARIABLE =
-  /^(PIP_|UV_|https?_proxy$|no_proxy$|all_proxy$|SSL_CERT_(FILE|DIR)$|REQUESTS_CA_BUNDLE$)/i
+  /^(PIP_|UV_|npm_config_|NODE_EXTRA_CA_CERTS$|https?_proxy$|no_proxy$|all_proxy$|SSL_CERT_(FILE|DIR)$|REQUESTS_CA_BUNDLE$)/i
 
 /** What package installers are set by, as the operator has it. */
 function installerEnvironment(): Readonly<Record<string, string>> {

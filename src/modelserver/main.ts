@@ -55,7 +55,7 @@ async function serve(
   if (options.idleExitMs > 0) stopWhenIdle(modelServer, options.idleExitMs, stop)
 }
 
-// Two of the images are loaded when they are asked for: the others would wait for what only those need (protobufjs among it).
+// Three of the images are loaded when they are asked for: the others would wait for what only those need (protobufjs among it).
 async function startImage(
   options: Options,
   variables: ReturnType<typeof environment>,
@@ -79,6 +79,16 @@ async function startImage(
     case 'berth/python': {
       const { startPythonImage } = await import('./python/python-image.ts')
       return startPythonImage({
+        ...options,
+        socketPath,
+        environment: variables,
+        log,
+        onStartFailure: exitBecause,
+      })
+    }
+    case 'berth/node': {
+      const { startNodeImage } = await import('./node/node-image.ts')
+      return startNodeImage({
         ...options,
         socketPath,
         environment: variables,

@@ -4,7 +4,13 @@ import { parseArgs } from 'node:util'
 import { StartFailure } from './start-failure.ts'
 
 /** Names of the images this program serves. */
-export const IMAGE_NAMES = ['berth/onnx', 'berth/python', 'berth/triton', 'berth/echo'] as const
+export const IMAGE_NAMES = [
+  'berth/onnx',
+  'berth/python',
+  'berth/node',
+  'berth/triton',
+  'berth/echo',
+] as const
 
 /** One of {@link IMAGE_NAMES}. */
 export type ImageName = (typeof IMAGE_NAMES)[number]
@@ -62,6 +68,8 @@ export interface Options {
   readonly python: string | undefined
   /** Where Python environments are kept and shared. */
   readonly environmentsDirectory: string
+  /** Where npm packages of user code are kept and shared. */
+  readonly packagesDirectory: string
   /** Requirements that the image stands for, beside those of the model. */
   readonly pythonPackages: readonly string[]
 }
@@ -98,12 +106,17 @@ export function parseOptions(
     isBatching: parseSwitch('--batching', values.batching, problems),
     idleExitMs: integer('idle-exit-seconds') * 1000,
     python: values.python,
-    environmentsDirectory:
-      values['environments-directory'] ?? join(homedir(), '.cache', 'berth', 'python'),
+    environmentsDirectory: values['environments-directory'] ?? cacheDirectory('python'),
+    packagesDirectory: values['packages-directory'] ?? cacheDirectory('node'),
     pythonPackages: values['python-package'] ?? [],
   }
   if (problems.length > 0) throw new StartFailure('badOptions', problems.join('; '))
   return options
+}
+
+/** Where a server that nobody has told keeps what it installs. */
+export function cacheDirectory(language: 'python' | 'node'): string {
+  return join(homedir(), '.cache', 'berth', language)
 }
 
 /** One integer to parse, with its bounds. */
@@ -165,6 +178,7 @@ function readArguments(args: readonly string[]) {
         'idle-exit-seconds': { type: 'string' },
         python: { type: 'string' },
         'environments-directory': { type: 'string' },
+        'packages-directory': { type: 'string' },
         'python-package': { type: 'string', multiple: true },
       },
     }).values

@@ -20,6 +20,8 @@ export interface DataPaths {
   readonly models: string
   /** Python environments by content hash, shared by instances. */
   readonly pythonEnvironments: string
+  /** npm packages of user code by content hash, shared by instances. */
+  readonly nodePackages: string
   /** One folder per compilation job that runs. */
   readonly compilations: string
   /** One folder per instance. */
@@ -57,6 +59,7 @@ export function dataPathsOf(dataDirectory: string): DataPaths {
     objects: join(dataDir, 'objects'),
     models: join(dataDir, 'models'),
     pythonEnvironments: join(dataDir, 'python'),
+    nodePackages: join(dataDir, 'node'),
     compilations: join(dataDir, 'compilations'),
     logs: join(dataDir, 'logs'),
     codeCache: join(dataDir, 'code-cache'),

@@ -90,6 +90,9 @@ describe('images by content', () => {
   test('model.onnx, or the only ONNX file in any folder, is served by berth/onnx', () => {
     assert.equal(chooseImage(['a.txt', 'model.onnx', 'other.onnx']), 'berth/onnx')
     assert.equal(chooseImage(['1/net.onnx', 'labels.txt']), 'berth/onnx')
+    assert.equal(chooseImage(['model.onnx', 'code/inference.ts']), 'berth/node')
+    assert.equal(chooseImage(['code/package.json', 'code/src/serve.ts']), 'berth/node')
+    assert.equal(chooseImage(['model.onnx', 'package.json']), 'berth/onnx')
     assert.equal(chooseImage(['net/1/model.onnx', 'net/config.pbtxt']), 'berth/triton')
   })
   test('anything else is named, together with what each image needs', () => {

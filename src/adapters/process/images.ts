@@ -46,12 +46,18 @@ export interface PooledProgram {
 // TZ, OMP_NUM_THREADS) may have been read when the process began.
 const LATE_VARIABLE = /^SAGEMAKER_/
 
-// Bad options, model missing, invalid or unsupported, labels invalid, Python packages not installable, no Python. The model server documents its codes in
+// Bad options, model missing, invalid or unsupported, labels invalid, packages not installable, no Python. The model server documents its codes in
 // modelserver/start-failure.ts; its 1 (a bug) and 25 (cannot listen) may pass with another try.
 const MODEL_SERVER_PERMANENT_EXIT_CODES = [20, 21, 22, 23, 24, 26, 27]
 
 /** The images built into Berth, all served by one program. */
-export const BUILT_IN_IMAGES = ['berth/onnx', 'berth/python', 'berth/triton', 'berth/echo'] as const
+export const BUILT_IN_IMAGES = [
+  'berth/onnx',
+  'berth/python',
+  'berth/node',
+  'berth/triton',
+  'berth/echo',
+] as const
 
 /** Where the model server is and how it is run. */
 export interface ModelServerProgram {
@@ -64,6 +70,8 @@ export interface ModelServerProgram {
   /** `on` or `off`: whether invocations that wait may share a run. */
   readonly batching: string
   readonly python: PythonPlace
+  /** Where npm packages of user code are kept and shared. */
+  readonly nodePackagesDirectory: string
 }
 
 /** What the model server is told of Python. */
@@ -89,17 +97,19 @@ export function builtInImages(
     const name = BUILT_IN_IMAGES.find((known) => wanted === known || wanted.startsWith(`${known}:`))
     if (name === undefined) return undefined
     const hasPython = name === 'berth/python' || name === 'berth/triton'
+    const hasNode = name === 'berth/node' || name === 'berth/triton'
     const argumentsOf: PooledProgram['argumentsOf'] = (launch) => [
       ...modelServerArguments(name, launch, server),
       ...(hasPython ? pythonArguments(server.python, packages) : []),
+      ...(hasNode ? [`--packages-directory=${server.nodePackagesDirectory}`] : []),
     ]
     return {
       command: server.nodePath,
       isServedOptimised: name === 'berth/onnx',
-      takesCode: name === 'berth/python',
+      takesCode: name === 'berth/python' || name === 'berth/node',
       permanentExitCodes: MODEL_SERVER_PERMANENT_EXIT_CODES,
       argumentsOf: (launch) => [server.entryPath, ...argumentsOf(launch)],
-      ...(hasPython && { environment: installerVariables(server.python) }),
+      ...((hasPython || hasNode) && { environment: installerVariables(server.python) }),
       // It answers 200 only while a thread has the model. What the pool has ready is ONNX Runtime.
       ...(name === 'berth/onnx' && {
         goodPingCountMin: 1,

@@ -6,6 +6,7 @@ export const BUILT_IN_IMAGES = {
   'berth/onnx': `an ONNX model: ${ONNX_MODEL_NAME} at the top, or the only .onnx file`,
   'berth/python':
     'code/inference.py, or a model file that it knows: model.joblib, model.pkl, xgboost-model, model.ubj, model.pt',
+  'berth/node': 'code/inference.ts, .js or .mjs, or a code/package.json that names another file',
   'berth/triton':
     'a Triton model repository: NAME/1/model.onnx, or several and SAGEMAKER_TRITON_DEFAULT_MODEL_NAME',
   'berth/echo': 'no model: it answers what it is sent, for contract tests',
@@ -16,6 +17,9 @@ const NAMES_SHOWN_MAX = 8
 // What berth/python serves without code; `worker/berth_worker/models.py` loads them, and a few that other programs use too.
 const PYTHON_MODEL =
   /^(model\.(joblib|pkl|ubj|xgb|pt|pth)|xgboost-model|lightgbm-model|[^/]+\.joblib)$/
+
+// User code for berth/node. A package.json in code/ may name another file.
+const NODE_CODE = /^((code\/)?inference\.[mc]?[jt]s|code\/package\.json)$/
 
 // A Triton model repository: a folder for each model, with its configuration.
 const REPOSITORY_CONFIG = /^[^/]+\/config\.pbtxt$/
@@ -28,6 +32,7 @@ const REPOSITORY_CONFIG = /^[^/]+\/config\.pbtxt$/
 export function chooseImage(names: readonly string[]): keyof typeof BUILT_IN_IMAGES {
   if (names.some((name) => REPOSITORY_CONFIG.test(name))) return 'berth/triton'
   if (names.includes('code/inference.py') || names.includes('inference.py')) return 'berth/python'
+  if (names.some((name) => NODE_CODE.test(name))) return 'berth/node'
   const onnxCount = names.filter((name) => name.toLowerCase().endsWith('.onnx')).length
   if (names.includes(ONNX_MODEL_NAME) || onnxCount === 1) return 'berth/onnx'
   if (names.some((name) => PYTHON_MODEL.test(name))) return 'berth/python'

@@ -53,7 +53,7 @@ async function describeArtifact(path: string, folder: string): Promise<Finding[]
   const image = chooseImage(names)
   findings.push(ok('image', `${image} serves it.`))
   // Its packages may take minutes to install: whether it loads is seen when it is deployed.
-  if (image === 'berth/python') return findings
+  if (image === 'berth/python' || image === 'berth/node') return findings
   await unpack(artifact, folder)
   const result = await tryModelServer(folder)
   if (result.kind === 'loaded')

@@ -25,6 +25,8 @@ export async function startMultiModelImage(options: MultiModelOptions): Promise<
       return startOnnxHost(options)
     case 'berth/python':
       return startImageHost({ ...options, startModel: await pythonModels(options) })
+    case 'berth/node':
+      return startImageHost({ ...options, startModel: await nodeModels(options) })
     case 'berth/triton':
       return startImageHost({ ...options, startModel: await tritonModels(options) })
     case 'berth/echo':
@@ -37,6 +39,19 @@ async function pythonModels(options: MultiModelOptions): Promise<StartModelImage
   const { startPythonImage } = await import('../python/python-image.ts')
   return ({ directory }, onStartFailure) =>
     startPythonImage({
+      ...options,
+      modelDirectory: directory,
+      socketPath: undefined,
+      workerCount: 1,
+      onStartFailure,
+    })
+}
+
+// A thread for each model.
+async function nodeModels(options: MultiModelOptions): Promise<StartModelImage> {
+  const { startNodeImage } = await import('../node/node-image.ts')
+  return ({ directory }, onStartFailure) =>
+    startNodeImage({
       ...options,
       modelDirectory: directory,
       socketPath: undefined,

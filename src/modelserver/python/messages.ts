@@ -1,3 +1,5 @@
+import { toHeaders, toStatus } from '../user-code/reply-head.ts'
+import type { WorkerMessage } from '../user-code/user-worker.ts'
 import type { WorkerFrame } from './channel.ts'
 
 /** Kinds of frames to `berth_worker.sagemaker`. */
@@ -14,29 +16,23 @@ const KINDS = [
   'cancelled',
 ] as const
 
-/** What the worker's program `berth_worker.sagemaker` says. */
-export type WorkerMessage =
-  | { readonly kind: 'loaded'; readonly model: string; readonly python: string }
-  | { readonly kind: 'load-failed'; readonly message: string }
-  | { readonly kind: 'reply' | 'reply-start'; readonly status: number; readonly headers: Headers }
-  | { readonly kind: 'reply-data' | 'reply-end' | 'cancelled' }
-  | { readonly kind: 'reply-broken'; readonly message: string }
-
-type Headers = Readonly<Record<string, string>>
-
 /** A frame's meaning. @throws Error when it has none. */
 export function parseWorkerMessage({ kind, head }: WorkerFrame): WorkerMessage {
   const name = KINDS[kind - 1]
   if (name === undefined) throw new Error(`A Python worker does not send frames of kind ${kind}.`)
   switch (name) {
     case 'loaded':
-      return { kind: name, model: textOf(head, 'model'), python: textOf(head, 'python') }
+      return { kind: name, model: textOf(head, 'model') }
     case 'load-failed':
     case 'reply-broken':
       return { kind: name, message: textOf(head, 'message') }
     case 'reply':
     case 'reply-start':
-      return { kind: name, status: statusOf(head), headers: headersOf(head) }
+      return {
+        kind: name,
+        status: toStatus(fieldOf(head, 'status')),
+        headers: toHeaders(fieldOf(head, 'headers')),
+      }
     case 'reply-data':
     case 'reply-end':
     case 'cancelled':
@@ -52,22 +48,4 @@ function fieldOf(head: unknown, name: string): unknown {
 function textOf(head: unknown, name: string): string {
   const value = fieldOf(head, name)
   return typeof value === 'string' ? value : ''
-}
-
-// User code may set any status; one that HTTP does not have is the model's failure.
-function statusOf(head: unknown): number {
-  const status = Number(fieldOf(head, 'status'))
-  return Number.isInteger(status) && status >= 200 && status <= 599 ? status : 500
-}
-
-function headersOf(head: unknown): Headers {
-  const headers = fieldOf(head, 'headers')
-  if (typeof headers !== 'object' || headers === null) return {}
-  const entries = Object.entries(headers).map(([name, value]) => [name, headerText(value)] as const)
-  return Object.fromEntries(entries)
-}
-
-// A line end in a header would begin another one.
-function headerText(value: unknown): string {
-  return String(value).replaceAll(/[^\t\x20-\x7e\x80-\xff]+/g, ' ')
 }

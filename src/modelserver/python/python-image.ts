@@ -1,17 +1,12 @@
-import { ImageFrames } from '../frames/image-frames.ts'
-import { errorReply } from '../image.ts'
-import type { Image, Invocation, Reply } from '../image.ts'
+import type { Image } from '../image.ts'
 import type { Log } from '../log.ts'
-import { Rejection } from '../rejection.ts'
+import { startUserCodeImage } from '../user-code/user-code-image.ts'
+import { codeFolders, installerEnvironment, parseUserSettings } from '../user-code/user-settings.ts'
+import type { WorkerKind } from '../user-code/user-worker.ts'
 import { preparePython } from './environment/prepare-python.ts'
 import { findRequirements } from './environment/requirements.ts'
-import { PythonPool } from './python-pool.ts'
-import {
-  codeFolders,
-  installerEnvironment,
-  parsePythonSettings,
-  workerEnvironment,
-} from './python-settings.ts'
+import { pythonWorkers } from './sagemaker-worker.ts'
+import { workerEnvironment } from './worker-environment.ts'
 
 /** What `berth/python` needs. */
 export interface PythonImageOptions {
@@ -33,8 +28,6 @@ export interface PythonImageOptions {
   readonly onStartFailure: (failure: unknown) => void
 }
 
-const HELD_BYTES_MAX = 512 * 1024 * 1024
-
 /**
  * Starts `berth/python`: SageMaker's handler contract around the model's `inference.py`, in Python processes.
  *
@@ -43,96 +36,34 @@ const HELD_BYTES_MAX = 512 * 1024 * 1024
  * @throws StartFailure `badOptions`: a `SAGEMAKER_…` variable is out of bounds.
  */
 export async function startPythonImage(options: PythonImageOptions): Promise<Image> {
-  const image = new PythonImage(options)
-  await image.listen()
-  image.start()
-  return image
+  const settings = parseUserSettings(options.environment, options.workerCount)
+  return startUserCodeImage({
+    ...options,
+    settings,
+    firstStep: 'looks for Python',
+    prepare: (onStep, signal) => prepareWorkers(options, settings.workerCount, { onStep, signal }),
+  })
 }
 
-class PythonImage implements Image {
-  readonly #options: PythonImageOptions
-  readonly #settings: ReturnType<typeof parsePythonSettings>
-  readonly #frames: ImageFrames
-  readonly #closing = new AbortController()
-  #pool: PythonPool | undefined
-  #step = 'looks for Python'
-
-  constructor(options: PythonImageOptions) {
-    this.#options = options
-    this.#settings = parsePythonSettings(options.environment, options.workerCount)
-    this.#frames = new ImageFrames(this, { ...options, heldBytesMax: HELD_BYTES_MAX })
-  }
-
-  get frameSuffixes(): readonly string[] {
-    return this.#frames.suffixes
-  }
-
-  listen(): Promise<void> {
-    return this.#frames.listen()
-  }
-
-  /** Makes the environment and starts the workers, while pings are answered. */
-  start(): void {
-    this.#startPool().catch((error: unknown) => {
-      if (!this.#closing.signal.aborted) this.#options.onStartFailure(error)
-    })
-  }
-
-  ping(): Promise<Reply> {
-    const reason = this.#unreadiness()
-    const good = { status: 200, headers: {}, body: new Uint8Array() }
-    return Promise.resolve(reason === undefined ? good : errorReply(503, reason))
-  }
-
-  async invoke(invocation: Invocation, signal: AbortSignal): Promise<Reply> {
-    if (this.#pool !== undefined) return this.#pool.invoke(invocation, signal)
-    throw new Rejection(503, `No model to invoke: ${this.#unreadiness()}.`)
-  }
-
-  usedCount(): number {
-    return this.#frames.servedCount
-  }
-
-  drain(): Promise<void> {
-    return this.#frames.close()
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort()
-    await this.#pool?.close()
-  }
-
-  #unreadiness(): string | undefined {
-    return this.#pool === undefined ? `the instance ${this.#step}` : this.#pool.unreadiness()
-  }
-
-  async #startPool(): Promise<void> {
-    const { environment, modelDirectory, log } = this.#options
-    const folders = codeFolders(modelDirectory, environment)
-    const file = await findRequirements(folders, modelDirectory)
-    const python = await preparePython({
-      ...this.#options,
-      requirements: { packages: this.#options.pythonPackages, file },
-      installerEnvironment: installerEnvironment(environment),
-      onProgress: (step) => (this.#step = step),
-      signal: this.#closing.signal,
-    })
-    log('info', 'python environment found', { python })
-    this.#closing.signal.throwIfAborted()
-    const threadCount = Math.max(
-      1,
-      Math.floor(this.#options.workerCount / this.#settings.workerCount),
-    )
-    this.#pool = new PythonPool({
-      ...this.#options,
-      ...this.#settings,
-      launch: {
-        python,
-        program: 'sagemaker',
-        arguments: [modelDirectory],
-        environment: workerEnvironment(environment, { python, threadCount }),
-      },
-    })
-    this.#pool.start()
-  }
+async function prepareWorkers(
+  options: PythonImageOptions,
+  workerCount: number,
+  { onStep, signal }: { readonly onStep: (step: string) => void; readonly signal: AbortSignal },
+): Promise<WorkerKind> {
+  const { environment, modelDirectory, log } = options
+  const file = await findRequirements(codeFolders(modelDirectory, environment), modelDirectory)
+  const python = await preparePython({
+    ...options,
+    requirements: { packages: options.pythonPackages, file },
+    installerEnvironment: installerEnvironment(environment),
+    onProgress: onStep,
+    signal,
+  })
+  log('info', 'python environment found', { python })
+  const threadCount = Math.max(1, Math.floor(options.workerCount / workerCount))
+  return pythonWorkers({
+    python,
+    arguments: [modelDirectory],
+    environment: workerEnvironment(environment, { python, threadCount }),
+  })
 }

@@ -1,3 +1,4 @@
+import type { NodeLimits } from './node/node-backend.ts'
 import type { PythonLimits } from './python/python-backend.ts'
 
 /** What `--backend-config` says. */
@@ -5,6 +6,7 @@ export interface BackendSettings {
   /** Batch size of ONNX models that do not say one. */
   readonly defaultMaxBatchSize: number
   readonly python: PythonLimits
+  readonly node: NodeLimits
 }
 
 interface Setting {
@@ -36,6 +38,16 @@ const SETTINGS = {
     pattern: /^python,memory-limit-mb=(\d{1,7})$/,
     default: 0,
   },
+  nodeCallSeconds: {
+    form: 'node,call-timeout-seconds=N',
+    pattern: /^node,call-timeout-seconds=(\d{1,6})$/,
+    default: 600,
+  },
+  nodeHeapMegabytes: {
+    form: 'node,heap-limit-mb=N',
+    pattern: /^node,heap-limit-mb=([1-9]\d{1,4})$/,
+    default: 1024,
+  },
 } as const satisfies Readonly<Record<string, Setting>>
 
 // What is shared with Triton's stubs goes through a socket: nothing is reserved in advance.
@@ -62,6 +74,10 @@ export function parseBackendSettings(
       startMsMax: valueOf(SETTINGS.startSeconds) * 1000,
       callMsMax: valueOf(SETTINGS.callSeconds) * 1000,
       memoryBytesMax: valueOf(SETTINGS.memoryMegabytes) * 2 ** 20,
+    },
+    node: {
+      callMsMax: valueOf(SETTINGS.nodeCallSeconds) * 1000,
+      heapMbMax: valueOf(SETTINGS.nodeHeapMegabytes),
     },
   }
 }

@@ -13,6 +13,7 @@ import { FrontEnds } from './front-ends.ts'
 import { InferenceServer } from './inference-server.ts'
 import { LogSettings } from './log-settings.ts'
 import { ModelRepository } from './model-repository.ts'
+import { NodeBackend } from './node/node-backend.ts'
 import { OnnxBackend } from './onnx/onnx-backend.ts'
 import { parseTritonOptions } from './options.ts'
 import type { TritonOptions } from './options.ts'
@@ -46,6 +47,14 @@ function createShared({ cacheBytes, resourceSizes }: TritonOptions): SharedResou
   }
 }
 
+function createNodeBackend(
+  { backends }: TritonOptions,
+  variables: ReturnType<typeof environment>,
+): NodeBackend {
+  const packagesDirectory = join(homedir(), '.cache', 'berth', 'node')
+  return new NodeBackend({ limits: backends.node, packagesDirectory, environment: variables })
+}
+
 async function serve(options: TritonOptions): Promise<void> {
   const logSettings = new LogSettings(options.log)
   const log = logSettings.createLog(openOutput(options.log.log_file), Date.now)
@@ -64,9 +73,10 @@ async function serve(options: TritonOptions): Promise<void> {
       unload: (name, withDependents) => server.unload('', name, withDependents),
     },
   })
+  const node = createNodeBackend(options, variables)
   const repository = new ModelRepository({
     repositories: options.repositories,
-    backends: { onnxruntime: new OnnxBackend(), python },
+    backends: { onnxruntime: new OnnxBackend(), python, node },
     readConfig: createConfigReader({ ...options, ...options.backends }),
     shared: createShared(options),
     log,
@@ -90,6 +100,7 @@ async function serve(options: TritonOptions): Promise<void> {
     }, options.exitTimeoutMs).unref()
     server.becomeExiting()
     python.close()
+    node.close()
     await repository.close()
     await fronts.close()
     await tracing.close()

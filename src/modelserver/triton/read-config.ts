@@ -86,6 +86,9 @@ const BACKEND_BY_FILE = [
   ['model.xml', 'openvino'],
   ['model.pt', 'pytorch'],
   ['model.py', 'python'],
+  ['model.ts', 'node'],
+  ['model.mjs', 'node'],
+  ['model.js', 'node'],
 ] as const
 
 async function detectBackend(

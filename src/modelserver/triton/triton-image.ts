@@ -8,6 +8,7 @@ import { parseBackendSettings } from './backend-settings.ts'
 import { errorReply } from './http/http-call.ts'
 import { inferOverHttp } from './http/infer-routes.ts'
 import { ModelRepository } from './model-repository.ts'
+import { NodeBackend } from './node/node-backend.ts'
 import { OnnxBackend } from './onnx/onnx-backend.ts'
 import { UNLIMITED } from './rate-limiter.ts'
 import { createConfigReader } from './read-config.ts'
@@ -24,6 +25,8 @@ export interface TritonImageOptions {
   readonly python: string | undefined
   /** Where Python environments are kept and shared. */
   readonly environmentsDirectory: string
+  /** Where npm packages of models are kept and shared. */
+  readonly packagesDirectory: string
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly log: Log
   /** Called when there turns out to be nothing to serve after the server has started. */
@@ -77,6 +80,7 @@ class TritonImage implements Image {
   readonly #options: TritonImageOptions
   readonly #modelName: string
   readonly #python: PythonBackend
+  readonly #node: NodeBackend
   readonly #repository: ModelRepository
   readonly #frames: ImageFrames
 
@@ -95,9 +99,10 @@ class TritonImage implements Image {
         unload: refuseControl,
       },
     })
+    this.#node = new NodeBackend({ ...options, limits: settings.node })
     this.#repository = new ModelRepository({
       repositories: [modelDirectory],
-      backends: { onnxruntime: new OnnxBackend(), python: this.#python },
+      backends: { onnxruntime: new OnnxBackend(), python: this.#python, node: this.#node },
       readConfig: createConfigReader({ isAutoCompleting: true, configName: '', ...settings }),
       shared: { turns: UNLIMITED, cache: undefined },
       log,
@@ -153,6 +158,7 @@ class TritonImage implements Image {
 
   close(): Promise<void> {
     this.#python.close()
+    this.#node.close()
     return this.#repository.close()
   }
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { findInterpreter } from './interpreter.ts'
 import type { Interpreter } from './interpreter.ts'
 import type { PreparePythonOptions } from './preparation.ts'
-import { InstallError, runInstaller } from './run-installer.ts'
+import { InstallError, runInstaller } from '../../user-code/run-installer.ts'
 
 /** What is made, and from what. */
 export interface MakeEnvironmentOptions extends PreparePythonOptions {
@@ -42,6 +42,7 @@ async function fill(folder: string, options: MakeEnvironmentOptions): Promise<vo
       arguments: args,
       folder: requirements.file === undefined ? dirname(folder) : dirname(requirements.file.path),
       environment: installerEnvironment,
+      chooseTelling: chooseTellingLines,
       onLine: (line) => note(line, options),
       signal: options.signal,
     })
@@ -97,4 +98,11 @@ function adviseDebian(error: unknown): never {
   if (!(error instanceof InstallError)) throw error
   const advice = 'On Debian and Ubuntu: apt install python3-venv.'
   throw new InstallError(`a virtual environment cannot be made (${error.message}). ${advice}`)
+}
+
+// pip and uv say what is wrong at the end; pip marks it, and adds advice on its own upgrade.
+function chooseTellingLines(lines: readonly string[]): readonly string[] {
+  const errors = lines.filter((line) => /^\s*(error|×|╰|├)/i.test(line))
+  const telling = errors.length > 0 ? errors.slice(-2).toReversed() : lines.slice(-3)
+  return telling.map((line) => line.replace(/^\s*(ERROR:|error:|[×╰├]─?[▶─>]*)\s*/, ''))
 }

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { StartFailure } from '../../start-failure.ts'
 import { findInterpreter } from './interpreter.ts'
 import type { Interpreter } from './interpreter.ts'
-import { runLocked } from './lock.ts'
+import { runLocked } from '../../user-code/lock.ts'
 import { makeEnvironment } from './make-environment.ts'
 import type { PreparePythonOptions } from './preparation.ts'
 import { environmentKey } from './requirements.ts'
 import type { Requirements } from './requirements.ts'
-import { InstallError } from './run-installer.ts'
+import { InstallError } from '../../user-code/run-installer.ts'
 
 /** What every environment has. */
 const BASE: Requirements = { packages: ['numpy'], file: undefined }

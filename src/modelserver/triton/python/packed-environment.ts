@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs'
 import { access, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { runLocked } from '../../python/environment/lock.ts'
-import { InstallError, runInstaller } from '../../python/environment/run-installer.ts'
+import { runLocked } from '../../user-code/lock.ts'
+import { InstallError, runInstaller } from '../../user-code/run-installer.ts'
 import { ServingError } from '../serving-error.ts'
 
 /** What unpacking needs. */

@@ -2,13 +2,13 @@ import type { Invocation, Reply } from '../image.ts'
 import type { Log } from '../log.ts'
 import { Rejection } from '../rejection.ts'
 import { StartFailure } from '../start-failure.ts'
-import type { PythonCall } from './python-call.ts'
-import { PythonSeat } from './python-seat.ts'
-import type { PythonLaunch } from './python-worker.ts'
+import type { UserCall } from './user-call.ts'
+import { Seat } from './seat.ts'
+import type { WorkerKind } from './user-worker.ts'
 
 /** What a pool needs. */
-export interface PythonPoolOptions {
-  readonly launch: PythonLaunch
+export interface SeatPoolOptions {
+  readonly kind: WorkerKind
   readonly workerCount: number
   readonly waitingMax: number
   readonly callMsMax: number
@@ -21,19 +21,19 @@ export interface PythonPoolOptions {
 const WAITING_BYTES_MAX = 256 * 1024 * 1024
 
 /**
- * Python processes with one model each, and the line of invocations in front of them: first come, first served, bounded in
+ * Workers with one model each, and the line of invocations in front of them: first come, first served, bounded in
  * count and bytes. A call whose caller leaves goes from the line, or is interrupted.
  */
-export class PythonPool {
-  readonly #options: PythonPoolOptions
-  readonly #seats: PythonSeat[] = []
-  readonly #waiting = new Set<PythonCall>()
+export class SeatPool {
+  readonly #options: SeatPoolOptions
+  readonly #seats: Seat[] = []
+  readonly #waiting = new Set<UserCall>()
   #waitingBytes = 0
   #lastCallId = 0
   #wasReady = false
   #isClosed = false
 
-  constructor(options: PythonPoolOptions) {
+  constructor(options: SeatPoolOptions) {
     this.#options = options
   }
 
@@ -53,7 +53,7 @@ export class PythonPool {
     if (this.#seats.some(({ isReady }) => isReady)) return undefined
     if (!this.#wasReady) return 'the model is being loaded'
     const lastWords = this.#seats.map((seat) => seat.lastWords).find((words) => words !== '')
-    return `every Python worker died and is being restarted (${lastWords ?? 'no reason given'})`
+    return `every ${this.#options.kind.name} died and is being restarted (${lastWords ?? 'no reason given'})`
   }
 
   /**
@@ -87,7 +87,7 @@ export class PythonPool {
     return this.#lastCallId
   }
 
-  #enterLine(call: PythonCall): void {
+  #enterLine(call: UserCall): void {
     this.#waiting.add(call)
     this.#waitingBytes += call.invocation.body.length
     const leave = (): void => {
@@ -96,18 +96,18 @@ export class PythonPool {
     call.signal.addEventListener('abort', leave, { once: true })
   }
 
-  #leaveLine(call: PythonCall): boolean {
+  #leaveLine(call: UserCall): boolean {
     const wasWaiting = this.#waiting.delete(call)
     if (wasWaiting) this.#waitingBytes -= call.invocation.body.length
     return wasWaiting
   }
 
-  #freeSeat(): PythonSeat | undefined {
+  #freeSeat(): Seat | undefined {
     return this.#seats.find(({ isIdle }) => isIdle)
   }
 
   #addSeat(): void {
-    const seat: PythonSeat = new PythonSeat({
+    const seat: Seat = new Seat({
       ...this.#options,
       onLoaded: (model) => this.#onLoaded(model),
       onIdle: () => this.#dispatch(seat),
@@ -124,7 +124,7 @@ export class PythonPool {
     if (this.#seats.length < this.#options.workerCount && !this.#isClosed) this.#addSeat()
   }
 
-  #dispatch(seat: PythonSeat): void {
+  #dispatch(seat: Seat): void {
     const [call] = this.#waiting
     if (call === undefined) return
     this.#leaveLine(call)

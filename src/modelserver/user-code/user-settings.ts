@@ -1,11 +1,11 @@
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { parseInteger } from '../options.ts'
 import { StartFailure } from '../start-failure.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
 /** What the model's environment asks for. */
-export interface PythonSettings {
+export interface UserSettings {
   readonly workerCount: number
   /** A worker that is silent for so long within a call is replaced. */
   readonly callMsMax: number
@@ -16,7 +16,7 @@ export interface PythonSettings {
  *
  * @throws StartFailure `badOptions`: one is out of bounds.
  */
-export function parsePythonSettings(env: Variables, workerCount: number): PythonSettings {
+export function parseUserSettings(env: Variables, workerCount: number): UserSettings {
   const problems: string[] = []
   const workers = {
     name: 'SAGEMAKER_MODEL_SERVER_WORKERS',
@@ -65,22 +65,8 @@ export function installerEnvironment(env: Variables): Readonly<Record<string, st
   return { ...withoutMarked(env), ...Object.fromEntries(marked) }
 }
 
-/** What user code sees. */
-export function workerEnvironment(
-  env: Variables,
-  { python, threadCount }: { readonly python: string; readonly threadCount: number },
-): Readonly<Record<string, string>> {
-  return {
-    // Each worker computes one call: more threads than its share of the processors only get in each other's way.
-    OMP_NUM_THREADS: String(threadCount),
-    ...withoutMarked(env),
-    // Programs that packages bring.
-    PATH: `${dirname(python)}:${env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin'}`,
-    PYTHONNOUSERSITE: '1',
-  }
-}
-
-function withoutMarked(env: Variables): Readonly<Record<string, string>> {
+/** What user code sees of this process's environment. */
+export function withoutMarked(env: Variables): Readonly<Record<string, string>> {
   return Object.fromEntries(defined(env).filter(([name]) => !name.startsWith(INSTALLER_PREFIX)))
 }
 

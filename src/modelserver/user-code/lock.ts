@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { findProcess, isRunning } from '../../../platform/process-identity.ts'
+import { findProcess, isRunning } from '../../platform/process-identity.ts'
 
 const POLL_MS = 200
 

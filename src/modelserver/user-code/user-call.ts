@@ -2,7 +2,7 @@ import type { Invocation, Reply } from '../image.ts'
 import type { ReplyStream } from './reply-stream.ts'
 
 /** One invocation on its way through a worker. */
-export interface PythonCall {
+export interface UserCall {
   readonly id: number
   readonly invocation: Invocation
   /** Aborts when nobody waits for the reply any more. */

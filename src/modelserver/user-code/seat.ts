@@ -2,13 +2,9 @@ import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import type { Log } from '../log.ts'
 import { Rejection } from '../rejection.ts'
-import type { WorkerFrame } from './channel.ts'
-import { INVOKE, parseWorkerMessage } from './messages.ts'
-import type { WorkerMessage } from './messages.ts'
-import type { PythonCall } from './python-call.ts'
-import { PythonWorker } from './python-worker.ts'
-import type { PythonLaunch } from './python-worker.ts'
 import { ReplyStream } from './reply-stream.ts'
+import type { UserCall } from './user-call.ts'
+import type { UserWorker, WorkerKind, WorkerMessage } from './user-worker.ts'
 
 // How long user code may go on for a caller that has left, before its process is replaced.
 const CANCEL_MS_MAX = 5_000
@@ -18,8 +14,8 @@ const RESTART_DELAY_MS_MIN = 100
 const RESTART_DELAY_MS_MAX = 10_000
 
 /** What a seat needs. */
-export interface PythonSeatOptions {
-  readonly launch: PythonLaunch
+export interface SeatOptions {
+  readonly kind: WorkerKind
   /** A worker that is silent for so long within a call is replaced. */
   readonly callMsMax: number
   readonly log: Log
@@ -33,14 +29,14 @@ export interface PythonSeatOptions {
 }
 
 /**
- * One place for a Python process: loading → idle ⇄ busy with one call → dead → loading again, after a delay that doubles
+ * One place for a worker: loading → idle ⇄ busy with one call → dead → loading again, after a delay that doubles
  * with every death in a row and is forgotten at the first answer.
  */
-export class PythonSeat {
-  readonly #options: PythonSeatOptions
-  #worker: PythonWorker | undefined
+export class Seat {
+  readonly #options: SeatOptions
+  #worker: UserWorker | undefined
   #state: 'loading' | 'idle' | 'busy' | 'dead' = 'dead'
-  #call: PythonCall | undefined
+  #call: UserCall | undefined
   #onAbort: (() => void) | undefined
   #patience: NodeJS.Timeout | undefined
   #cancelling: NodeJS.Timeout | undefined
@@ -50,7 +46,7 @@ export class PythonSeat {
   #isClosed = false
   lastWords = ''
 
-  constructor(options: PythonSeatOptions) {
+  constructor(options: SeatOptions) {
     this.#options = options
   }
 
@@ -71,19 +67,19 @@ export class PythonSeat {
     this.#state = 'loading'
     this.#loadFailure = undefined
     this.#killedBecause = undefined
-    this.#worker = new PythonWorker(this.#options.launch, {
-      onFrame: (frame) => this.#receive(frame),
+    this.#worker = this.#options.kind.start({
+      onMessage: (callId, message, body) => this.#receive(callId, message, body),
       onExit: (how) => this.#bury(how),
     })
   }
 
   /** Runs a call; the seat is idle. */
-  run(call: PythonCall): void {
+  run(call: UserCall): void {
     this.#state = 'busy'
     this.#call = call
     const { headers, body, method, path } = call.invocation
     const requestId = headers['x-amzn-requestid'] ?? randomUUID()
-    this.#worker?.send(INVOKE, call.id, { method, path, headers, requestId }, body)
+    this.#worker?.run(call.id, { method, path, headers, requestId }, body)
     this.#expect()
     this.#onAbort = () => this.#cancel(call)
     call.signal.addEventListener('abort', this.#onAbort, { once: true })
@@ -94,17 +90,16 @@ export class PythonSeat {
     await this.#worker?.close()
   }
 
-  #receive(frame: WorkerFrame): void {
-    const message = parseWorkerMessage(frame)
+  #receive(callId: number, message: WorkerMessage, body: Buffer): void {
     if (message.kind === 'loaded') return this.#becomeLoaded(message.model)
     if (message.kind === 'load-failed') {
       this.#loadFailure = message.message
       return
     }
     const call = this.#call
-    if (call === undefined || call.id !== frame.callId) return
+    if (call === undefined || call.id !== callId) return
     this.#deathCount = 0
-    this.#answer(call, message, frame.body)
+    this.#answer(call, message, body)
   }
 
   #becomeLoaded(model: string): void {
@@ -114,7 +109,7 @@ export class PythonSeat {
     this.#options.onIdle()
   }
 
-  #answer(call: PythonCall, message: WorkerMessage, body: Buffer): void {
+  #answer(call: UserCall, message: WorkerMessage, body: Buffer): void {
     switch (message.kind) {
       case 'reply':
         call.resolve({ status: message.status, headers: message.headers, body: Buffer.from(body) })
@@ -143,7 +138,7 @@ export class PythonSeat {
     }
   }
 
-  #createStream(call: PythonCall): ReplyStream {
+  #createStream(call: UserCall): ReplyStream {
     return new ReplyStream({
       onFull: () => {
         this.#worker?.pause()
@@ -167,7 +162,7 @@ export class PythonSeat {
     }, callMsMax)
   }
 
-  #cancel(call: PythonCall): void {
+  #cancel(call: UserCall): void {
     if (this.#call !== call || this.#cancelling !== undefined) return
     // What it still sends for this call must not wait for a reader that is gone.
     this.#worker?.resume()
@@ -207,18 +202,19 @@ export class PythonSeat {
 
   #bury(how: string): void {
     const wasLoading = this.#state === 'loading'
+    const { name } = this.#options.kind
     const reason = this.#loadFailure ?? this.#killedBecause ?? how
     const call = this.#call
     this.#release()
     this.#state = 'dead'
     this.#worker = undefined
     if (call !== undefined) {
-      call.stream?.end(new Error(`The Python worker ${reason}.`))
-      call.reject(new Rejection(500, `The Python worker ${reason}.`))
+      call.stream?.end(new Error(`The ${name} ${reason}.`))
+      call.reject(new Rejection(500, `The ${name} ${reason}.`))
     }
     if (this.#isClosed) return
-    this.lastWords = this.#loadFailure ?? `the Python worker ${reason}`
-    const loading = this.#loadFailure ?? `The Python worker ${how} while it loaded the model.`
+    this.lastWords = this.#loadFailure ?? `the ${name} ${reason}`
+    const loading = this.#loadFailure ?? `The ${name} ${how} while it loaded the model.`
     if (wasLoading && !this.#options.onLoadFailed(loading)) return
     this.#restartLater()
     this.#options.onDeath()
@@ -228,7 +224,10 @@ export class PythonSeat {
     this.#deathCount += 1
     const backOffMs = RESTART_DELAY_MS_MIN * 2 ** (this.#deathCount - 1)
     const delayMs = Math.min(backOffMs, RESTART_DELAY_MS_MAX)
-    this.#options.log('error', 'Python worker died', { reason: this.lastWords, delayMs })
+    this.#options.log('error', `${this.#options.kind.name} died`, {
+      reason: this.lastWords,
+      delayMs,
+    })
     setTimeout(() => {
       if (!this.#isClosed) this.start()
     }, delayMs).unref()

@@ -7,6 +7,8 @@ export interface InstallerRun {
   readonly arguments: readonly string[]
   readonly folder: string
   readonly environment: Readonly<Record<string, string>>
+  /** Of the last lines of a run that failed, those that say why. @defaultValue the last three */
+  readonly chooseTelling?: (lines: readonly string[]) => readonly string[]
   /** Hears each line that it prints. */
   readonly onLine: (line: string) => void
   readonly signal: AbortSignal
@@ -38,12 +40,7 @@ export async function runInstaller(run: InstallerRun): Promise<void> {
   child.once('error', reject)
   child.once('close', resolve)
   const code = await promise
-  if (code !== 0) throw new InstallError(tellingLines(lines))
-}
-
-// pip and uv say what is wrong at the end; pip marks it, and adds advice on its own upgrade.
-function tellingLines(lines: readonly string[]): string {
-  const errors = lines.filter((line) => /^\s*(error|×|╰|├)/i.test(line))
-  const telling = errors.length > 0 ? errors.slice(-2).toReversed() : lines.slice(-3)
-  return telling.map((line) => line.replace(/^\s*(ERROR:|error:|[×╰├]─?[▶─>]*)\s*/, '')).join(' / ')
+  if (code === 0) return
+  const telling = run.chooseTelling?.(lines) ?? lines.slice(-3)
+  throw new InstallError(telling.join(' / '))
 }

@@ -1,0 +1,28 @@
+import type { WorkerKind } from '../user-code/user-worker.ts'
+import { INVOKE, parseWorkerMessage } from './messages.ts'
+import { PythonWorker } from './python-worker.ts'
+import type { PythonLaunch } from './python-worker.ts'
+
+/** Python processes that run `berth_worker.sagemaker`. */
+export function pythonWorkers(launch: Omit<PythonLaunch, 'program'>): WorkerKind {
+  return {
+    name: 'Python worker',
+    start: ({ onMessage, onExit }) => {
+      const worker = new PythonWorker(
+        { ...launch, program: 'sagemaker' },
+        {
+          onFrame: (frame) => onMessage(frame.callId, parseWorkerMessage(frame), frame.body),
+          onExit,
+        },
+      )
+      return {
+        run: (callId, head, body) => worker.send(INVOKE, callId, head, body),
+        interrupt: () => worker.interrupt(),
+        pause: () => worker.pause(),
+        resume: () => worker.resume(),
+        kill: () => worker.kill(),
+        close: () => worker.close(),
+      }
+    },
+  }
+}
