@@ -33,6 +33,7 @@ export function containersOf(input: ModelInput): readonly Container[] {
   const result = containers.map(({ container, at }, index) =>
     containerOf(container, at, hostnames[index] ?? ''),
   )
+  refuseModelsInPipeline(result)
   refuseLargeEnvironment(result)
   return result
 }
@@ -86,6 +87,15 @@ function sourceOf(source: {
     return { kind: 'archive', url }
   }
   return { kind: isPrefix ? 'prefix' : 'object', url }
+}
+
+// Of AWS's pipelines one container may serve many models.
+function refuseModelsInPipeline(containers: readonly Container[]): void {
+  const index = containers.findIndex(({ multiModel }) => multiModel !== undefined)
+  if (index < 0 || containers.length === 1) return
+  const what = 'a multi-model container among several'
+  const member = `containers.${index + 1}.member.mode`
+  throw invalid(`This version of Berth does not offer ${what}; '${member}' asks for it.`)
 }
 
 function refuseLargeEnvironment(containers: readonly Container[]): void {
