@@ -1,5 +1,5 @@
 import type { RoutingStrategy } from './endpoint-config.ts'
-import type { Container } from './model.ts'
+import type { Container, ExecutionMode } from './model.ts'
 
 /** One variant inside one deployment generation of an endpoint. */
 export interface FleetVariant {
@@ -7,6 +7,8 @@ export interface FleetVariant {
   readonly modelName: string
   /** Copied from the model when the generation was made: deleting the model does not stop replacement. */
   readonly containers: readonly Container[]
+  /** As in the model. */
+  readonly executionMode?: ExecutionMode
   readonly instanceType: string
   readonly routingStrategy: RoutingStrategy
   readonly modelDataDownloadTimeoutMs: number
@@ -61,8 +63,25 @@ export interface FramesAddress {
  * Life of an instance as its runtime sees it:
  * `preparing` (model data) → `starting` (process runs, no good ping yet) → `ready` ⇄ `unhealthy` →
  * `draining` (out of routing, finishing) → gone.
+ *
+ * One of several containers is `ready` only when all of them are; it is `starting` again while one of them is started anew.
  */
 export type InstanceState = 'preparing' | 'starting' | 'ready' | 'unhealthy' | 'draining'
+
+/** One of several containers of an instance. */
+export interface ObservedContainer {
+  readonly hostname: string
+  /** `unhealthy` while it waits to be started anew. */
+  readonly state: InstanceState
+  /** Why it failed last, as long as it is not ready again. */
+  readonly reason: string | undefined
+  readonly address: InstanceAddress
+  /** See {@link ObservedInstance.frames}. */
+  readonly frames?: FramesAddress
+  readonly pid: number | undefined
+  /** How often it was started anew while its siblings went on. */
+  readonly restartCount: number
+}
 
 /** One running host of a variant's containers, as just read from the runtime. */
 export interface ObservedInstance {
@@ -70,7 +89,7 @@ export interface ObservedInstance {
   readonly state: InstanceState
   /** Why it is in this state, for people; set for `unhealthy` and `draining`. */
   readonly reason: string | undefined
-  /** Known from `starting` on. */
+  /** Of the only or first container; known from `starting` on. */
   readonly address: InstanceAddress | undefined
   /** As its last good ping announced it; absent when it speaks only HTTP. */
   readonly frames?: FramesAddress
@@ -78,6 +97,8 @@ export interface ObservedInstance {
   readonly startedAtMs: number
   /** When it last became `ready`, if it ever did. */
   readonly readyAtMs: number | undefined
+  /** In the order of the model; absent where there is only one. */
+  readonly containers?: readonly ObservedContainer[]
 }
 
 /**
@@ -90,6 +111,8 @@ export type StartFailureCause = 'model-data' | 'image' | 'exited' | 'ping' | 'ca
 /** Why instances of a fleet do not start. */
 export interface StartFailure {
   readonly cause: StartFailureCause
+  /** Hostname of the container, where there are several. */
+  readonly container?: string
   /** In words, with exit code or signal, the last log lines, or the check that failed. */
   readonly reason: string
   readonly atMs: number

@@ -9,9 +9,15 @@ export type ModelDataSource =
   /** Every object under a prefix that ends in `/`, relative paths kept (`S3Prefix` + `None`). */
   | { readonly kind: 'prefix'; readonly url: string }
 
+/**
+ * How invocations meet the several containers of a model: `Serial` hands what each answers to the next, `Direct` goes to
+ * the one that the caller names.
+ */
+export type ExecutionMode = 'Serial' | 'Direct'
+
 /** Image, environment and model data of something that answers `/ping` and `/invocations`. */
 export interface Container {
-  /** `primary` for a single container, else the declared hostname or `container_N`. */
+  /** `primary` for a single container, else the declared hostname or `container-N`. */
   readonly hostname: string
   readonly image: string
   readonly environment: Readonly<Record<string, string>>
@@ -34,6 +40,8 @@ export interface Model {
   readonly arn: string
   readonly createdAtMs: number
   readonly containers: readonly Container[]
+  /** Absent for a single container that is invoked as such. */
+  readonly executionMode?: ExecutionMode
   /** What CreateModel was given, in its wire spelling and without tags: DescribeModel echoes it. */
   readonly request: JsonObject
 }

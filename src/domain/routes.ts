@@ -1,9 +1,11 @@
 import type { RoutingStrategy } from './endpoint-config.ts'
 import type { FramesAddress, InstanceAddress } from './fleet.ts'
 
-/** One instance that may be given invocations. */
-export interface InstanceRoute {
+/** Where one container takes invocations. */
+export interface ContainerRoute {
   readonly instanceId: string
+  /** Tells it from the others of its instance; absent where it is the only one. */
+  readonly hostname?: string
   /** Where it speaks HTTP. */
   readonly address: InstanceAddress
   /** Where it speaks frames as well; absent for containers that speak only HTTP. */
@@ -20,22 +22,59 @@ export interface MultiModelRoute {
   readonly revalidateMs?: number
 }
 
+/** One instance that may be given invocations, by the container that takes them first. */
+export interface InstanceRoute extends ContainerRoute {
+  /** Of a serial pipeline: the containers after the first, in order. */
+  readonly laterSteps?: readonly ContainerRoute[]
+}
+
+/** One container that callers name, on every instance where it is ready. */
+export interface DirectContainerRoute {
+  readonly hostname: string
+  readonly instances: readonly InstanceRoute[]
+}
+
 /** One variant as the gateway routes to it. */
 export interface VariantRoute {
   readonly variantName: string
   /** Relative share, ≥ 0; 0 means only when targeted. */
   readonly weight: number
   readonly routingStrategy: RoutingStrategy
-  /** Hostname of the container, for error messages (`primary` for a single container). */
+  /** Hostname of the container, for error messages (`primary` for a single container); of a pipeline's first. */
   readonly containerHostname: string
-  /** Ready instances; may be empty while they are replaced. */
+  /** Ready instances; may be empty while they are replaced, and is where containers are invoked directly. */
   readonly instances: readonly InstanceRoute[]
   /** Absent where the variant serves one model. */
   readonly multiModel?: MultiModelRoute
+  /** Containers that are invoked directly; absent where callers name none. */
+  readonly directContainers?: readonly DirectContainerRoute[]
 }
 
 /** Everything a gateway needs to serve one endpoint. */
 export interface EndpointRoute {
   readonly endpointName: string
   readonly variants: readonly VariantRoute[]
+}
+
+/**
+ * What invocations of a variant are admitted and routed to by itself: each container that callers name, or the variant
+ * as a whole. A part is a route like that of a variant with one container.
+ */
+export function partsOf(variant: VariantRoute): readonly VariantRoute[] {
+  const { directContainers, ...whole } = variant
+  if (directContainers === undefined) return [variant]
+  return directContainers.map(({ hostname, instances }) => {
+    return { ...whole, containerHostname: hostname, instances }
+  })
+}
+
+/** Containers that invocations of an endpoint may be sent to, each once. */
+export function containerRoutesOf(route: EndpointRoute | undefined): readonly ContainerRoute[] {
+  const instances = (route?.variants ?? []).flatMap(partsOf).flatMap((part) => part.instances)
+  return instances.flatMap((instance) => [instance, ...(instance.laterSteps ?? [])])
+}
+
+/** Unique among all containers of all instances. */
+export function containerKey({ instanceId, hostname }: ContainerRoute): string {
+  return hostname === undefined ? instanceId : `${instanceId}/${hostname}`
 }

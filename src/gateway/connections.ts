@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
-import type { EndpointRoute, InstanceRoute } from '../domain/routes.ts'
+import { containerKey, containerRoutesOf } from '../domain/routes.ts'
+import type { ContainerRoute, EndpointRoute } from '../domain/routes.ts'
 import { FRAMES_VERSION } from '../wire/frames.ts'
 import { FrameTransport } from './frames/frame-transport.ts'
 import { createHttpTransport } from './http-transport.ts'
@@ -22,60 +23,56 @@ interface Entry {
   readonly transport: Transport
 }
 
-/** Kept-alive connections to instances: by frames where an instance speaks them in our version, else by HTTP. */
+/** Kept-alive connections to containers: by frames where one speaks them in our version, else by HTTP. */
 export class Connections {
-  readonly #entryByInstance = new Map<string, Entry>()
+  readonly #entryByContainer = new Map<string, Entry>()
   readonly #limits: ConnectionLimits
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits
   }
 
-  /** The transport to an instance; made at its first invocation. */
-  find(instance: InstanceRoute): Transport {
-    return this.#entryByInstance.get(instance.instanceId)?.transport ?? this.#add(instance)
+  /** The transport to a container; made at its first invocation. */
+  find(container: ContainerRoute): Transport {
+    return this.#entryByContainer.get(containerKey(container))?.transport ?? this.#add(container)
   }
 
-  /** Closes what leads to instances that have left the route; what is outstanding there ends first. */
+  /** Closes what leads to containers that have left the route; what is outstanding there ends first. */
   applyRoute(previous: EndpointRoute | undefined, next: EndpointRoute | undefined): void {
-    const kept = new Map(instancesOf(next).map((instance) => [instance.instanceId, instance]))
-    for (const { instanceId } of instancesOf(previous)) {
-      const entry = this.#entryByInstance.get(instanceId)
-      const instance = kept.get(instanceId)
+    const kept = new Map(containerRoutesOf(next).map((one) => [containerKey(one), one]))
+    for (const key of containerRoutesOf(previous).map(containerKey)) {
+      const entry = this.#entryByContainer.get(key)
+      const container = kept.get(key)
       if (entry === undefined) continue
-      if (instance !== undefined && this.#framePathsOf(instance) === entry.framePaths) continue
-      this.#entryByInstance.delete(instanceId)
+      if (container !== undefined && this.#framePathsOf(container) === entry.framePaths) continue
+      this.#entryByContainer.delete(key)
       entry.transport.close()
     }
   }
 
   /** Drops every connection. */
   async destroy(): Promise<void> {
-    const entries = [...this.#entryByInstance.values()]
-    this.#entryByInstance.clear()
+    const entries = [...this.#entryByContainer.values()]
+    this.#entryByContainer.clear()
     await Promise.all(entries.map(({ transport }) => transport.destroy()))
   }
 
-  #add(instance: InstanceRoute): Transport {
-    const framePaths = this.#framePathsOf(instance)
+  #add(container: ContainerRoute): Transport {
+    const framePaths = this.#framePathsOf(container)
     const transport =
       framePaths === ''
-        ? createHttpTransport(instance.address, this.#limits.slotsPerInstance)
+        ? createHttpTransport(container.address, this.#limits.slotsPerInstance)
         : new FrameTransport(framePaths.split('\n'), {
             firstWorker: process.pid,
             isPolling: this.#limits.polling === 'on' && HAS_CORE_TO_SPARE,
           })
-    this.#entryByInstance.set(instance.instanceId, { framePaths, transport })
+    this.#entryByContainer.set(containerKey(container), { framePaths, transport })
     return transport
   }
 
-  /** Empty when the instance is to be spoken to by HTTP. */
-  #framePathsOf({ frames }: InstanceRoute): string {
+  /** Empty when the container is to be spoken to by HTTP. */
+  #framePathsOf({ frames }: ContainerRoute): string {
     if (this.#limits.transport === 'http' || frames?.version !== FRAMES_VERSION) return ''
     return frames.socketPaths.join('\n')
   }
-}
-
-function instancesOf(route: EndpointRoute | undefined): readonly InstanceRoute[] {
-  return route?.variants.flatMap((variant) => variant.instances) ?? []
 }

@@ -9,7 +9,7 @@ import type { Call, CallFailure, CallReceiver, ContainerRequest, Transport } fro
 // An error reply is kept in memory to be quoted in ModelError; tracebacks are a few kibibytes.
 const ERROR_BODY_BYTES_MAX = 256 * 1024
 
-/** How one attempt on one instance ended. */
+/** How one attempt on one container ended. */
 export type ForwardOutcome =
   /** The reply went to the client to its last byte. */
   | { readonly kind: 'replied' }

@@ -4,7 +4,6 @@ import { parseInvocationHead } from '../wire/runtime-request.ts'
 import type { Authenticator, SignedHead } from './authenticate.ts'
 import { assertAnnouncedLength } from './body.ts'
 import type { BodyLimits, HeldBody } from './body.ts'
-import type { BodyBudget } from './body-budget.ts'
 import type { ClientSink } from './client-sink.ts'
 import { Deadline } from './deadline.ts'
 import { invoke } from './invoke.ts'
@@ -14,7 +13,6 @@ import type { Turns } from './turns.ts'
 /** What receiving an invocation takes beside what serving it takes. */
 export interface ServeInvocationDeps extends InvokeDeps {
   readonly authenticator: Authenticator
-  readonly budget: BodyBudget
   readonly turns: Turns
 }
 

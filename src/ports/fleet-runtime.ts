@@ -34,6 +34,8 @@ export interface FleetRuntime {
 /** Which log lines are wanted. */
 export interface LogRequest {
   readonly endpointName: string
+  /** Only of this one of several containers. */
+  readonly containerHostname?: string | undefined
   readonly lineCount: number
   readonly follow: boolean
 }
@@ -42,5 +44,7 @@ export interface LogRequest {
 export interface LogLine {
   readonly instanceId: string
   readonly variantName: string
+  /** Absent where the instance has only one container. */
+  readonly containerHostname?: string
   readonly text: string
 }

@@ -48,6 +48,38 @@ export function modelError(failure: ContainerFailure, place: ModelErrorPlace): B
   })
 }
 
+/** What one container of a pipeline answered that the next may not be given. */
+export interface StepExcess {
+  readonly byteCount: number
+  /** Of the answer. */
+  readonly status: number
+  readonly nextContainerName: string
+}
+
+/**
+ * The ModelError for a step of a pipeline that answered too much for the next; the sentence is AWS's, the members are as
+ * in {@link modelError}.
+ *
+ * Source: data-plane reference §8.4 (which members there are is not known).
+ */
+export function stepRequestTooLarge(
+  { byteCount, status, nextContainerName }: StepExcess,
+  { region, accountId, endpointName, containerName }: ModelErrorPlace,
+): BerthError {
+  const received = `Received response from ${containerName} with status code ${status}.`
+  const excess = `However, the request payload from ${containerName} to ${nextContainerName} is ${byteCount} bytes, which has exceeded the maximum limit of 5 MB.`
+  const message = `${received} ${excess} See the SageMaker documentation for more information.`
+  const logGroup = `/aws/sagemaker/Endpoints/${endpointName}`
+  return new BerthError('ModelError', message, {
+    members: {
+      ErrorCode: 'INTERNAL_FAILURE_FROM_MODEL',
+      LogStreamArn: `arn:aws:logs:${region}:${accountId}:log-group:${logGroup}`,
+      OriginalMessage: message,
+      OriginalStatusCode: status,
+    },
+  })
+}
+
 function originalMessage(failure: ContainerFailure, containerName: string): string {
   switch (failure.kind) {
     case 'status':

@@ -292,8 +292,10 @@ describe('the process runtime', () => {
     await until('the instance is dead', () => !world.isAlive(before))
     const stranger = spawn('sleep', ['600'], { stdio: 'ignore', detached: true })
     const file = join(world.paths.instances, before.instanceId, 'instance.json')
-    const record = JSON.parse(readFileSync(file, 'utf8')) as { process: { pid: number } }
-    record.process.pid = stranger.pid ?? 0
+    const record = JSON.parse(readFileSync(file, 'utf8')) as {
+      containers: [{ process: { pid: number } }]
+    }
+    record.containers[0].process.pid = stranger.pid ?? 0
     writeFileSync(file, JSON.stringify(record))
     const runtime = await world.replaceRuntime()
     const [after] = await untilReady(runtime, spec, 1)

@@ -4,7 +4,7 @@ import {
   CreateModelCommand,
   DescribeEndpointCommand,
 } from '@aws-sdk/client-sagemaker'
-import type { DescribeEndpointCommandOutput } from '@aws-sdk/client-sagemaker'
+import type { ContainerDefinition, DescribeEndpointCommandOutput } from '@aws-sdk/client-sagemaker'
 
 import { signedFetch } from '../../src/cli/client/signed-fetch.ts'
 import type { EndpointEvent } from '../../src/domain/event.ts'
@@ -22,6 +22,8 @@ export interface Deployable {
   readonly modelDataUrl?: string
   /** Makes `modelDataUrl` the prefix of many models. */
   readonly multiModel?: { readonly isCaching: boolean }
+  /** Several containers, instead of one of the members above. */
+  readonly containers?: ContainerDefinition[]
   /** @defaultValue 1 */
   readonly instanceCount?: number
 }
@@ -29,20 +31,23 @@ export interface Deployable {
 /** Creates a model and a config for it, both of this name. */
 export async function createConfig(berth: RunningBerth, deployable: Deployable): Promise<void> {
   const { name, image = 'berth/echo', environment, modelDataUrl, instanceCount = 1 } = deployable
-  const { multiModel } = deployable
+  const { multiModel, containers } = deployable
   await berth.sagemaker.send(
     new CreateModelCommand({
       ModelName: name,
       ExecutionRoleArn: 'arn:aws:iam::000000000000:role/berth',
-      PrimaryContainer: {
-        Image: image,
-        ...(environment !== undefined && { Environment: { ...environment } }),
-        ...(modelDataUrl !== undefined && { ModelDataUrl: modelDataUrl }),
-        ...(multiModel !== undefined && {
-          Mode: 'MultiModel',
-          MultiModelConfig: { ModelCacheSetting: multiModel.isCaching ? 'Enabled' : 'Disabled' },
-        }),
-      },
+      ...(containers !== undefined && { Containers: containers }),
+      ...(containers === undefined && {
+        PrimaryContainer: {
+          Image: image,
+          ...(environment !== undefined && { Environment: { ...environment } }),
+          ...(modelDataUrl !== undefined && { ModelDataUrl: modelDataUrl }),
+          ...(multiModel !== undefined && {
+            Mode: 'MultiModel',
+            MultiModelConfig: { ModelCacheSetting: multiModel.isCaching ? 'Enabled' : 'Disabled' },
+          }),
+        },
+      }),
     }),
   )
   await berth.sagemaker.send(

@@ -1,3 +1,4 @@
+import { containerRoutesOf } from '../../domain/routes.ts'
 import type { EndpointRoute } from '../../domain/routes.ts'
 import type { ControlMessage, RouteSnapshot } from '../../wire/link.ts'
 
@@ -80,6 +81,5 @@ export class RouteLedger {
 }
 
 function instanceIdsOf(route: EndpointRoute | undefined): readonly string[] {
-  if (route === undefined) return []
-  return route.variants.flatMap((variant) => variant.instances.map(({ instanceId }) => instanceId))
+  return containerRoutesOf(route).map(({ instanceId }) => instanceId)
 }

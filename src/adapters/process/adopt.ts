@@ -2,11 +2,11 @@ import { findProcess, isRunning } from '../../platform/process-identity.ts'
 import type { ProcessIdentity } from '../../platform/process-identity.ts'
 import { findProcessGroup } from './process-table.ts'
 import type { MarkedProcess } from './process-table.ts'
-import type { InstanceRecord, Records } from './records.ts'
+import type { ContainerRecord, InstanceRecord, Records } from './records.ts'
 
 /** What an earlier control left behind. */
 export interface Inheritance {
-  /** Instances whose process runs; each record names it. */
+  /** Instances of which a container's process runs; each record names those that do, and no others. */
   readonly alive: readonly InstanceRecord[]
   /** Folders of instances that are gone. */
   readonly goneIds: readonly string[]
@@ -23,6 +23,8 @@ export interface Inheritance {
  * | announces a start | a marked group leader runs | alive: control died between start and record |
  * | any | no such process | gone; marked processes left of it are orphans |
  * | none | marked process | orphan |
+ *
+ * With several containers the table holds for each; the instance is alive while one of them is.
  */
 export function findInheritance(records: Records, marked: readonly MarkedProcess[]): Inheritance {
   const alive: InstanceRecord[] = []
@@ -30,16 +32,26 @@ export function findInheritance(records: Records, marked: readonly MarkedProcess
   for (const instanceId of records.listInstanceIds()) {
     const record = records.findInstance(instanceId)
     const own = marked.filter((found) => found.instanceId === instanceId)
-    const process = record === undefined ? undefined : findLeader(record, own)
-    if (record === undefined || process === undefined) goneIds.push(instanceId)
-    else alive.push({ ...record, process })
+    const containers = record?.containers.map((container, index) => {
+      const { process: _recorded, ...kept } = container
+      const hostname =
+        record.containers.length > 1 ? record.spec.containers[index]?.hostname : undefined
+      const process = findLeader(
+        container,
+        own.filter((found) => found.hostname === hostname),
+      )
+      return process === undefined ? kept : { ...kept, process }
+    })
+    const isAlive = containers?.some((container) => 'process' in container) === true
+    if (record === undefined || !isAlive) goneIds.push(instanceId)
+    else alive.push({ ...record, containers })
   }
   const aliveIds = new Set(alive.map(({ instanceId }) => instanceId))
   return { alive, goneIds, orphans: marked.filter(({ instanceId }) => !aliveIds.has(instanceId)) }
 }
 
 function findLeader(
-  record: InstanceRecord,
+  record: ContainerRecord,
   own: readonly MarkedProcess[],
 ): ProcessIdentity | undefined {
   if (record.process !== undefined) {

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { workerCountOf, shapeOf } from '../../domain/instance-type.ts'
 import type { ModelDataSource } from '../../domain/model.ts'
 import { modelDataFailure, StartError } from './failure.ts'
@@ -8,7 +8,7 @@ import type { ImageProgram, Launch } from './images.ts'
 import type { InstanceWorld } from './instance-world.ts'
 import { launchProcess } from './launch.ts'
 import type { PoolMember } from './pool-member.ts'
-import type { InstanceRecord } from './records.ts'
+import type { Seat } from './seat.ts'
 import type { OptimiseOutcome, PreparedModelData } from './settings.ts'
 
 /** What a boot tells of its steps. */
@@ -33,10 +33,10 @@ type LaunchFolders = Pick<Launch, 'modelDirectory' | 'optimisedDirectory' | 'cod
 /** Where user code is, if not in the model data. Source: SageMaker Python SDK, `Model._script_mode_env_vars`. */
 const CODE_VARIABLE = 'SAGEMAKER_SUBMIT_DIRECTORY'
 
-/** An instance's way to its process: model data, their optimised form, then one of the warm pool or a new one. */
+/** A container's way to its process: model data, their optimised form, then one of the warm pool or a new one. */
 export class Boot {
   readonly #world: InstanceWorld
-  readonly #record: InstanceRecord
+  readonly #seat: Seat
   readonly #listener: BootListener
   /** Kept for this instance until it becomes it. */
   #pooled: PoolMember | undefined
@@ -44,24 +44,25 @@ export class Boot {
   /** @param pooled a waiting process with the instance's id, if there is one. */
   constructor(
     world: InstanceWorld,
-    record: InstanceRecord,
+    seat: Seat,
     listener: BootListener,
     pooled: PoolMember | undefined,
   ) {
     this.#world = world
-    this.#record = record
+    this.#seat = seat
     this.#listener = listener
     this.#pooled = pooled
   }
 
   /** @throws StartError it cannot be started. @throws the signal's reason when it is not wanted any more. */
   async run(signal: AbortSignal): Promise<Booted> {
-    const program = findProgram(this.#record, this.#world)
+    const program = findProgram(this.#seat, this.#world)
     const { preparing } = this.#world
     const modelData = await preparing.run(() => this.#prepareModelData(signal), signal)
     const code = await preparing.run(() => this.#prepareCode(program, signal), signal)
     const optimisedDirectory = await this.#optimise(program, modelData, signal)
     signal.throwIfAborted()
+    this.#prepareFolder()
     const modelDirectory = modelData?.directory ?? this.#emptyFolder()
     this.#listener.onLaunch()
     const codeDirectory = code?.directory
@@ -77,7 +78,7 @@ export class Boot {
 
   /** @returns `undefined` when the model has no data. */
   async #prepareModelData(life: AbortSignal): Promise<PreparedModelData | undefined> {
-    const modelData = this.#record.spec.containers[0]?.modelData
+    const { modelData } = this.#seat.container
     if (modelData === undefined) return undefined
     const prepared = await this.#prepare(modelData, life)
     this.#listener.onModelData(prepared)
@@ -89,7 +90,7 @@ export class Boot {
     program: ImageProgram,
     life: AbortSignal,
   ): Promise<PreparedModelData | undefined> {
-    const url = this.#record.spec.containers[0]?.environment[CODE_VARIABLE]
+    const url = this.#seat.container.environment[CODE_VARIABLE]
     if (program.takesCode !== true || url?.startsWith('s3://') !== true) return undefined
     const prepared = await this.#prepare({ kind: 'archive', url }, life)
     this.#listener.onCode(prepared)
@@ -97,11 +98,12 @@ export class Boot {
   }
 
   async #prepare(source: ModelDataSource, life: AbortSignal): Promise<PreparedModelData> {
-    const { containers, modelDataDownloadTimeoutMs } = this.#record.spec
+    const { container, spec } = this.#seat
+    const { modelDataDownloadTimeoutMs } = spec
     const timeout = AbortSignal.timeout(modelDataDownloadTimeoutMs)
     const signal = AbortSignal.any([timeout, life])
     try {
-      return await this.#world.prepareModelData(source, containers[0]?.hostname ?? '', signal)
+      return await this.#world.prepareModelData(source, container.hostname, signal)
     } catch (error) {
       throw modelDataFailure(timeout.aborted ? timeout.reason : error, modelDataDownloadTimeoutMs)
     }
@@ -121,32 +123,44 @@ export class Boot {
     return outcome.kind === 'optimised' ? outcome.directory : undefined
   }
 
+  // What an earlier process of the same place left would keep this one from listening.
+  #prepareFolder(): void {
+    const { folder, socketPath } = this.#seat
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const place = dirname(socketPath)
+    const stem = basename(socketPath, '.sock')
+    for (const name of readdirSync(place)) {
+      if (name.startsWith(`${stem}.`)) rmSync(join(place, name), { force: true })
+    }
+  }
+
   #emptyFolder(): string {
-    const folder = join(this.#world.records.instanceFolder(this.#record.instanceId), 'model')
+    const folder = join(this.#seat.folder, 'model')
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     return folder
   }
 
   #launchFrom(folders: LaunchFolders): Launch {
-    const { spec, socketPath } = this.#record
+    const { spec, socketPath, container } = this.#seat
     const { instanceShapes, machine } = this.#world
     const shape = shapeOf(spec.instanceType, instanceShapes)
     const workerCount = workerCountOf(shape, machine.vCpuCount)
-    return { ...folders, image: spec.containers[0]?.image ?? '', socketPath, workerCount }
+    return { ...folders, image: container.image, socketPath, workerCount }
   }
 
   #spawn(program: ImageProgram, launch: Launch): ChildProcess {
-    const { instanceId, spec } = this.#record
+    const { instanceId, container, folder, siblingVariables } = this.#seat
     return launchProcess({
       command: program.command,
       arguments: program.argumentsOf(launch),
-      folder: this.#world.records.instanceFolder(instanceId),
-      logFd: this.#world.logs.open(spec, instanceId),
+      folder,
+      logFd: this.#world.logs.open(this.#seat),
       environment: {
         ...this.#world.environment,
         ...program.environment,
-        ...spec.containers[0]?.environment,
+        ...container.environment,
         ...(launch.codeDirectory !== undefined && { [CODE_VARIABLE]: launch.codeDirectory }),
+        ...siblingVariables,
       },
       installationId: this.#world.installationId,
       instanceId,
@@ -163,7 +177,7 @@ export class Boot {
     const pooled = this.#pooled
     this.#pooled = undefined
     if (pooled === undefined) return undefined
-    const environment = this.#record.spec.containers[0]?.environment ?? {}
+    const { environment } = this.#seat.container
     if (form?.accepts(environment) !== true || !this.#adoptLog(pooled)) {
       pooled.discard()
       return undefined
@@ -176,9 +190,8 @@ export class Boot {
   }
 
   #adoptLog({ logPath }: PoolMember): boolean {
-    const { spec, instanceId } = this.#record
     try {
-      this.#world.logs.adoptPooled(logPath, spec, instanceId)
+      this.#world.logs.adoptPooled(logPath, this.#seat)
       return true
     } catch {
       return false
@@ -186,14 +199,8 @@ export class Boot {
   }
 }
 
-/** The program that stands for the instance's only container. @throws StartError there is none. */
-function findProgram({ spec }: InstanceRecord, { images }: InstanceWorld): ImageProgram {
-  const { containers } = spec
-  const [container] = containers
-  if (container === undefined || containers.length !== 1) {
-    const reason = `The process runtime runs one container per instance, not ${containers.length}.`
-    throw new StartError({ cause: 'image', reason, permanent: true })
-  }
+/** The program that stands for the container. @throws StartError there is none. */
+function findProgram({ container }: Seat, { images }: InstanceWorld): ImageProgram {
   const program = images(container.image)
   if (program !== undefined) return program
   const reason = `The process runtime has no program for image ${container.image}.`

@@ -6,6 +6,9 @@ export const INSTANCE_EVENTS = {
     'An instance could not be started, or ended before it had been ready for a while.',
   'instance-exited': 'An instance that had been ready ended by itself.',
   'instance-unhealthy': 'A ready instance missed its pings; it is replaced.',
+  'container-failed':
+    'One of several containers of a serving instance ended or missed its pings; it alone is started anew.',
+  'container-ready': 'A container that was started anew answers its pings again.',
   'instance-draining': 'An instance was taken out of routing, to be stopped.',
   'instance-killed': 'An instance did not stop in time after SIGTERM.',
   'instance-stopped': 'An instance and everything it started are gone.',

@@ -10,6 +10,8 @@ export interface ProcessExit {
 /** What ended an instance that was wanted. */
 export interface InstanceFailure {
   readonly cause: StartFailureCause
+  /** Hostname of the container, where there are several. */
+  readonly container?: string
   readonly reason: string
   readonly permanent: boolean
   readonly exit: ProcessExit | undefined

@@ -4,6 +4,7 @@ import type { FleetSpec, ObservedFleet, StartFailure } from '../../domain/fleet.
 import type { InstanceFailure } from './failure.ts'
 import type { Instance } from './instance.ts'
 import type { FleetView } from './plan.ts'
+import { hasBeenSteady } from './steadiness.ts'
 import type { InstanceRecord } from './records.ts'
 import type { ProcessLimits } from './settings.ts'
 
@@ -54,9 +55,16 @@ export class Fleet {
     const notBeforeMs = failure.permanent ? nowMs + limits.permanentBackOffMs : next.notBeforeMs
     this.#backOffByOrdinal.set(ordinal, { ...next, notBeforeMs })
     if (!hasBeenSteady(record, nowMs, limits)) {
-      const { cause, reason, permanent } = failure
+      const { cause, container, reason, permanent } = failure
       const consecutiveCount = (this.#startFailure?.consecutiveCount ?? 0) + 1
-      this.#startFailure = { cause, reason, permanent, consecutiveCount, atMs: nowMs }
+      this.#startFailure = {
+        cause,
+        ...(container !== undefined && { container }),
+        reason,
+        permanent,
+        consecutiveCount,
+        atMs: nowMs,
+      }
     }
     return notBeforeMs - nowMs
   }
@@ -89,13 +97,4 @@ export class Fleet {
       startFailure: this.#startFailure,
     }
   }
-}
-
-/** Whether the instance had been ready long enough that its end is no failed start. */
-export function hasBeenSteady(
-  { readyAtMs }: InstanceRecord,
-  nowMs: number,
-  limits: ProcessLimits,
-): boolean {
-  return readyAtMs !== undefined && nowMs - readyAtMs >= limits.steadyMs
 }

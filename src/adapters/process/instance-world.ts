@@ -6,6 +6,7 @@ import type { ImageProgram } from './images.ts'
 import type { LogFiles } from './log-files.ts'
 import type { Phase } from './plan.ts'
 import type { InstanceRecord, Records } from './records.ts'
+import type { Seat } from './seat.ts'
 import type {
   OptimiseModel,
   OptimiseOutcome,
@@ -31,9 +32,17 @@ export interface InstanceWorld {
   readonly logs: LogFiles
   readonly clock: Clock
   readonly log: Log
-  readonly onModelData: (record: InstanceRecord, prepared: PreparedModelData) => void
-  readonly onOptimised: (record: InstanceRecord, outcome: OptimiseOutcome) => void
-  readonly onStarted: (record: InstanceRecord) => void
+  readonly onModelData: (record: InstanceRecord, seat: Seat, prepared: PreparedModelData) => void
+  readonly onOptimised: (record: InstanceRecord, seat: Seat, outcome: OptimiseOutcome) => void
+  readonly onStarted: (record: InstanceRecord, seat: Seat) => void
+  /** One of several containers of a serving instance failed and is started anew after `delayMs`. */
+  readonly onContainerFailure: (
+    record: InstanceRecord,
+    seat: Seat,
+    failed: { readonly failure: InstanceFailure; readonly delayMs: number },
+  ) => void
+  /** A container that was started anew is ready again. */
+  readonly onContainerReady: (record: InstanceRecord, seat: Seat) => void
   readonly onReady: (record: InstanceRecord) => void
   /** A wanted instance cannot serve: it ended, did not start, or misses its pings. */
   readonly onFailure: (record: InstanceRecord, failure: InstanceFailure, phaseBefore: Phase) => void

@@ -1,48 +1,54 @@
-import type { ChildProcess } from 'node:child_process'
-import type { InstanceState, ObservedInstance } from '../../domain/fleet.ts'
+import { afterFailure } from '../../domain/back-off.ts'
+import type { BackOff } from '../../domain/back-off.ts'
+import type { InstanceState, ObservedContainer, ObservedInstance } from '../../domain/fleet.ts'
 import { parseFramesHeader } from '../../domain/frames-address.ts'
-import { startingHealth } from '../../domain/health.ts'
-import type { Health, PingPolicy } from '../../domain/health.ts'
-import { findProcess, isRunning } from '../../platform/process-identity.ts'
-import { Boot } from './boot.ts'
-import type { BootListener } from './boot.ts'
-import { StartError, describeExit } from './failure.ts'
-import type { InstanceFailure, ProcessExit } from './failure.ts'
-import type { ImageProgram } from './images.ts'
+import { ContainerProcess } from './container-process.ts'
+import type { ContainerListener } from './container-process.ts'
+import type { InstanceFailure } from './failure.ts'
 import type { InstanceWorld } from './instance-world.ts'
-import { runProber } from './prober.ts'
-import type { ProbeOptions } from './prober.ts'
 import type { InstanceView, Phase } from './plan.ts'
 import type { PoolMember } from './pool-member.ts'
-import { findMarkedProcesses, isGroupEmpty, signalGroup, signalProcess } from './process-table.ts'
+import { findMarkedProcesses, signalProcess } from './process-table.ts'
 import type { InstanceRecord } from './records.ts'
+import { seatsOf } from './seat.ts'
+import type { Seat } from './seat.ts'
+import { hasBeenSteady } from './steadiness.ts'
 
-const LAST_LINES = 5
-/** After so long a process group that still seems alive can only be a stranger's with a reused number. */
-const GROUP_END_MS_MAX = 5_000
+/** A container and how it fared. */
+interface Member {
+  process: ContainerProcess
+  /** Undefined while it has not failed since it was last well for a while. */
+  backOff: BackOff | undefined
+  /** Why it is not ready, once it has been. */
+  reason: string | undefined
+}
 
 /**
- * One instance: its process group, folder, pings and record on disk.
+ * One instance: its containers, folder and record on disk. It is ready when all of its containers are.
  *
- * The fleet's plan decides about it; it decides nothing itself. Steps that end something may be repeated.
+ * The fleet's plan decides about it; it decides nothing itself but this: a container that fails takes the instance with
+ * it, except one of several in an instance that has served for a while. That one is started anew in its place, with
+ * growing delays, while its siblings go on. Steps that end something may be repeated.
  */
 export class Instance {
   readonly #world: InstanceWorld
-  readonly #boot: Boot
-  /** Aborted when neither boot nor pings are wanted any more. */
+  readonly #members: readonly Member[]
+  /** Aborted when containers are not started anew any more. */
   readonly #life = new AbortController()
   #record: InstanceRecord
-  #child: ChildProcess | undefined
-  #endedAtMs: number | undefined
-  #isGroupEmpty = false
-  /** Set by `close`: whatever the process does from now on is the next control's business. */
+  #isRestEmpty = false
+  /** Set by `abandon`: what happens from now on is the next control's business. */
   #isAbandoned = false
 
   /** @param pooled a waiting process with this instance's id, if there is one. */
   constructor(record: InstanceRecord, world: InstanceWorld, pooled?: PoolMember) {
     this.#record = record
     this.#world = world
-    this.#boot = new Boot(world, record, this.#bootListener(), pooled)
+    const seats = seatsOf(record, world.records.instanceFolder(record.instanceId))
+    this.#members = seats.map((seat, index) => {
+      const process = this.#createProcess(seat, index, record, pooled)
+      return { process, backOff: undefined, reason: undefined }
+    })
   }
 
   get record(): InstanceRecord {
@@ -50,19 +56,12 @@ export class Instance {
   }
 
   get hasEnded(): boolean {
-    return this.#endedAtMs !== undefined
+    return this.#processes().every(({ hasEnded }) => hasEnded)
   }
 
-  /** Prepares the model data, starts the process and pings it; returns at once. */
+  /** Prepares the model data, starts the processes and pings them; returns at once. */
   start(): void {
-    void this.#launch().catch((error: unknown) => {
-      if (this.#life.signal.aborted) return
-      if (error instanceof StartError) this.#fail(error.failure)
-      else {
-        const reason = `could not be started: ${error instanceof Error ? error.message : String(error)}`
-        this.#fail({ cause: 'exited', reason, permanent: false, exit: undefined })
-      }
-    })
+    for (const process of this.#processes()) process.start()
   }
 
   /** Ends it before it has begun. */
@@ -70,12 +69,16 @@ export class Instance {
     this.#fail(failure)
   }
 
-  /** Goes on with a process that an earlier control started. */
+  /** Goes on with processes that an earlier control started; starts anew what is missing of an instance that is wanted. */
   resume(): void {
-    const { phase, phaseSinceMs, spec } = this.#record
-    const health = startingHealth(phaseSinceMs, spec.startupHealthTimeoutMs)
-    if (phase === 'starting') this.#startPinging(health)
-    if (phase === 'ready') this.#startPinging({ ...health, verdict: 'ready' })
+    const { phase } = this.#record
+    const isWanted = phase === 'preparing' || phase === 'starting' || phase === 'ready'
+    for (const [index, { process }] of this.#members.entries()) {
+      const isThere = process.record.process !== undefined
+      if (!isWanted || !isThere) process.release()
+      else process.resume(phase === 'ready')
+      if (isWanted && !isThere) this.#revive(index, 0)
+    }
   }
 
   view(): InstanceView {
@@ -87,180 +90,205 @@ export class Instance {
       phase,
       phaseSinceMs,
       startedAtMs,
-      hasEnded: this.hasEnded,
-      isGroupEmpty: this.#isGroupEmpty,
+      hasEnded: this.hasEnded && !this.#isReviving(),
+      isGroupEmpty: this.#isRestEmpty,
       // Never ready, it never was in a route.
       isDrained: isDraining && (readyAtMs === undefined || this.#world.isDrained(instanceId)),
     }
   }
 
   observe(): ObservedInstance {
-    const { instanceId, phase, reason, process, socketPath, startedAtMs, readyAtMs } = this.#record
-    const frames = parseFramesHeader(this.#record.framesHeader, socketPath)
+    const { instanceId, phase, reason, startedAtMs, readyAtMs } = this.#record
+    const containers = this.#members.map((member) => this.#observeContainer(member))
+    const [first] = containers
+    const failed = containers.find(({ state }) => state !== 'ready')
+    const isPartial = phase === 'ready' && failed !== undefined
     return {
       instanceId,
-      reason,
+      reason: isPartial ? `container ${failed.hostname} is started anew: ${failed.reason}` : reason,
       startedAtMs,
       readyAtMs,
-      state: STATE_BY_PHASE[phase],
-      address: phase === 'preparing' ? undefined : { kind: 'socket', path: socketPath },
-      pid: process?.pid,
-      ...(frames === undefined ? {} : { frames }),
+      state: isPartial ? 'starting' : STATE_BY_PHASE[phase],
+      address: phase === 'preparing' ? undefined : first?.address,
+      pid: first?.pid,
+      ...(first?.frames !== undefined && { frames: first.frames }),
+      ...(containers.length > 1 && { containers }),
     }
   }
 
   drain(reason: string): void {
-    this.#life.abort()
+    this.#release()
     this.#enter('draining', reason)
-    if (this.#record.process === undefined) this.#end({ isGroupEmpty: true })
   }
 
   terminate(): void {
     this.#enter('terminating', this.#record.reason)
-    this.#signal('SIGTERM')
+    for (const process of this.#processes()) process.terminate()
   }
 
-  /** Kills the process group; once the leader is gone, whatever else the instance has started. */
+  /** Kills the process groups; once their leaders are gone, whatever else the instance has started. */
   async kill(): Promise<void> {
     if (!this.hasEnded) {
-      this.#life.abort()
+      this.#release()
       this.#enter('killing', this.#record.reason)
-      this.#signal('SIGKILL')
-      if (this.#record.process === undefined) this.#end({ isGroupEmpty: true })
+      for (const process of this.#processes()) process.kill()
       return
     }
-    const { instanceId, process } = this.#record
+    const { instanceId } = this.#record
     const marked = await findMarkedProcesses(this.#world.installationId)
     const rest = marked.filter((found) => found.instanceId === instanceId)
     for (const { pid } of rest) signalProcess(pid, 'SIGKILL')
-    const endedMs = this.#world.clock.nowMs() - (this.#endedAtMs ?? 0)
-    this.#isGroupEmpty =
-      rest.length === 0 &&
-      (process === undefined || isGroupEmpty(process.pid) || endedMs > GROUP_END_MS_MAX)
+    this.#isRestEmpty = rest.length === 0 && this.#processes().every((process) => process.isGone())
   }
 
-  /** Notices that a process which is not our child has ended. */
+  /** Notices that processes which are not our children have ended. */
   lookForExit(): void {
-    const { process } = this.#record
-    if (this.#child !== undefined || this.hasEnded || process === undefined) return
-    if (!isRunning(process)) this.#onExit({ code: undefined, signal: undefined })
+    for (const process of this.#processes()) process.lookForExit()
   }
 
-  /** Stops watching; the process lives on. */
+  /** Stops watching; the processes live on. */
   abandon(): void {
     this.#isAbandoned = true
     this.#life.abort()
-    this.#boot.discardPooled()
+    for (const process of this.#processes()) process.abandon()
   }
 
-  async #launch(): Promise<void> {
-    const { child, program } = await this.#boot.run(this.#life.signal)
-    this.#watchChild(child, program)
-    if (child.pid === undefined) return
-    const process = findProcess(child.pid) ?? { pid: child.pid, startToken: '' }
-    this.#update({ process })
-    this.#world.onStarted(this.#record)
-    const { phaseSinceMs, spec } = this.#record
-    this.#startPinging(startingHealth(phaseSinceMs, spec.startupHealthTimeoutMs))
+  #processes(): readonly ContainerProcess[] {
+    return this.#members.map(({ process }) => process)
   }
 
-  #bootListener(): BootListener {
+  // An instance of which every container has failed at the same time still is one while they are started anew.
+  #isReviving(): boolean {
+    return this.#record.phase === 'ready' && this.#members.length > 1 && !this.#life.signal.aborted
+  }
+
+  #createProcess(
+    seat: Seat,
+    index: number,
+    { containers }: InstanceRecord,
+    pooled?: PoolMember,
+  ): ContainerProcess {
+    const record = containers[index] ?? { socketPath: seat.socketPath }
+    const listener = this.#listenerOf(seat, index)
+    return new ContainerProcess(seat, record, { world: this.#world, listener, pooled })
+  }
+
+  #listenerOf(seat: Seat, index: number): ContainerListener {
+    const world = this.#world
     return {
-      onModelData: (prepared) => {
-        this.#update({ contentHash: prepared.contentHash })
-        this.#world.onModelData(this.#record, prepared)
-      },
-      onCode: ({ contentHash }) => this.#update({ codeHash: contentHash }),
-      onOptimised: (outcome) => this.#world.onOptimised(this.#record, outcome),
-      onLaunch: () => {
-        this.#enter('starting', undefined)
-        this.#world.records.saveInstance(this.#record)
-      },
+      onModelData: (prepared) => world.onModelData(this.#record, seat, prepared),
+      onOptimised: (outcome) => world.onOptimised(this.#record, seat, outcome),
+      onLaunch: () => this.#noticeLaunch(),
+      onStarted: () => world.onStarted(this.#record, seat),
+      onReady: () => this.#noticeReady(index),
+      onFailure: (failure) => this.#noticeFailure(index, failure),
+      onEnd: () => world.onChange(this.#record),
+      onRecord: () => this.#update({}),
+      onFrames: () => this.#record.phase === 'ready' && world.onChange(this.#record),
     }
   }
 
-  #watchChild(child: ChildProcess, program: ImageProgram): void {
-    this.#child = child
-    child.once('error', (error) => {
-      if (child.pid !== undefined || this.#isAbandoned) return
-      const reason = `could not be started: ${error.message}`
-      this.#fail({ cause: 'exited', reason, permanent: false, exit: undefined })
-    })
-    child.once('exit', (code, signal) => {
-      const exit = { code: code ?? undefined, signal: signal ?? undefined }
-      this.#onExit(exit, program.permanentExitCodes)
+  #noticeLaunch(): void {
+    const areAllLaunched = this.#processes().every(({ isLaunched }) => isLaunched)
+    if (this.#record.phase === 'preparing' && areAllLaunched) this.#enter('starting', undefined)
+    this.#update({})
+    this.#world.records.saveInstance(this.#record)
+  }
+
+  #noticeReady(index: number): void {
+    const member = this.#members[index]
+    if (member !== undefined) member.reason = undefined
+    if (this.#record.phase === 'ready') {
+      if (member !== undefined) this.#world.onContainerReady(this.#record, member.process.seat)
+    } else if (this.#processes().every(({ isReady }) => isReady)) {
+      const nowMs = this.#world.clock.nowMs()
+      this.#update({ readyAtMs: nowMs, phase: 'ready', phaseSinceMs: nowMs })
+      this.#world.onReady(this.#record)
+    }
+  }
+
+  #noticeFailure(index: number, failure: InstanceFailure): void {
+    const { limits, clock } = this.#world
+    const nowMs = clock.nowMs()
+    const member = this.#members[index]
+    const isEstablished =
+      this.#record.phase === 'ready' && hasBeenSteady(this.#record, nowMs, limits)
+    const hostname = member?.process.seat.hostname
+    if (member === undefined || hostname === undefined || !isEstablished) {
+      return this.#fail(hostname === undefined ? failure : { ...failure, container: hostname })
+    }
+    const { readyAtMs = Infinity, seat } = member.process
+    const previous = nowMs - readyAtMs >= limits.steadyMs ? undefined : member.backOff
+    member.backOff = afterFailure(previous, nowMs, limits.backOff)
+    member.reason = failure.reason
+    const delayMs = member.backOff.notBeforeMs - nowMs
+    this.#world.onContainerFailure(this.#record, seat, { failure, delayMs })
+    this.#revive(index, delayMs)
+  }
+
+  #revive(index: number, delayMs: number): void {
+    const { signal } = this.#life
+    this.#replaceProcess(index, delayMs, signal).catch((error: unknown) => {
+      if (signal.aborted) return
+      const { instanceId } = this.#record
+      this.#world.log.error({ instanceId, err: error }, 'container not started anew')
     })
   }
 
-  #onExit(exit: ProcessExit, permanentExitCodes: readonly number[] = []): void {
-    if (this.#isAbandoned || this.hasEnded) return
-    const { instanceId, spec, process, phase } = this.#record
-    // At once, while the group's number cannot have been given to anybody else.
-    if (process !== undefined) signalGroup(process.pid, 'SIGKILL')
-    this.#end({ isGroupEmpty: false })
-    if (phase !== 'starting' && phase !== 'ready') return this.#world.onChange(this.#record)
-    const lastLines = this.#world.logs.lastLines(spec, instanceId, LAST_LINES)
-    const permanent = exit.code !== undefined && permanentExitCodes.includes(exit.code)
-    this.#fail({ cause: 'exited', reason: describeExit(exit, lastLines), permanent, exit })
+  async #replaceProcess(index: number, delayMs: number, signal: AbortSignal): Promise<void> {
+    const { clock, limits } = this.#world
+    const member = this.#members[index]
+    if (member === undefined) return
+    const { process: old } = member
+    old.kill()
+    while (!old.isGone() || !(await old.killRest())) await clock.sleep(limits.stopPollMs, signal)
+    await clock.sleep(delayMs, signal)
+    signal.throwIfAborted()
+    const { socketPath, restartCount = 0 } = old.record
+    const containers = this.#record.containers.with(index, {
+      socketPath,
+      restartCount: restartCount + 1,
+    })
+    member.process = this.#createProcess(old.seat, index, { ...this.#record, containers })
+    this.#update({})
+    member.process.start()
   }
 
-  #startPinging(health: Health): void {
-    const { clock, limits, log } = this.#world
-    const { instanceId, socketPath } = this.#record
-    const options: ProbeOptions = {
+  #observeContainer({ process, reason }: Member): ObservedContainer {
+    const { socketPath, framesHeader, process: identity, restartCount = 0 } = process.record
+    const frames = parseFramesHeader(framesHeader, socketPath)
+    return {
+      hostname: process.seat.container.hostname,
+      state: this.#stateOf(process),
+      reason: process.isReady ? undefined : reason,
       address: { kind: 'socket', path: socketPath },
-      policy: this.#pingPolicy(),
-      timeoutMs: limits.pingTimeoutMs,
-      clock,
-      onGoodPing: (framesHeader) => this.#learnFrames(framesHeader),
-      onReady: () => this.#becomeReady(clock.nowMs()),
-      onLost: (reason) => this.#fail({ cause: 'ping', reason, permanent: false, exit: undefined }),
+      pid: process.hasEnded ? undefined : identity?.pid,
+      restartCount,
+      ...(frames !== undefined && { frames }),
     }
-    void runProber(health, options, this.#life.signal).catch((error: unknown) => {
-      if (!this.#life.signal.aborted) log.error({ instanceId, err: error }, 'pinging failed')
-    })
   }
 
-  #pingPolicy(): PingPolicy {
-    const { limits, images } = this.#world
-    const { goodPingCountMin } = images(this.#record.spec.containers[0]?.image ?? '') ?? {}
-    if (goodPingCountMin === undefined) return limits.ping
-    return { ...limits.ping, goodCountMin: goodPingCountMin }
+  #stateOf(process: ContainerProcess): InstanceState {
+    const { phase } = this.#record
+    if (phase !== 'preparing' && phase !== 'starting' && phase !== 'ready') {
+      return STATE_BY_PHASE[phase]
+    }
+    if (process.isReady) return 'ready'
+    if (process.hasEnded) return 'unhealthy'
+    return process.isLaunched ? 'starting' : 'preparing'
   }
 
-  #learnFrames(framesHeader: string | undefined): void {
-    if (this.#record.framesHeader === framesHeader) return
-    this.#update({ framesHeader })
-    if (this.#record.phase === 'ready') this.#world.onChange(this.#record)
-  }
-
-  #becomeReady(nowMs: number): void {
-    this.#update({ readyAtMs: nowMs, phase: 'ready', phaseSinceMs: nowMs })
-    this.#world.onReady(this.#record)
-  }
-
-  // Without a process (never started, or gone with nothing left) there is nothing to drain or to kill.
   #fail(failure: InstanceFailure): void {
     const phaseBefore = this.#record.phase
-    this.#life.abort()
+    this.#release()
     this.#enter('unhealthy', failure.reason)
-    if (this.#record.process === undefined) this.#end({ isGroupEmpty: true })
     this.#world.onFailure(this.#record, failure, phaseBefore)
   }
 
-  #end({ isGroupEmpty: isEmpty }: { readonly isGroupEmpty: boolean }): void {
+  #release(): void {
     this.#life.abort()
-    this.#boot.discardPooled()
-    this.#endedAtMs ??= this.#world.clock.nowMs()
-    this.#isGroupEmpty = isEmpty
-  }
-
-  #signal(signal: NodeJS.Signals): void {
-    const { process } = this.#record
-    if (process === undefined || this.hasEnded) return
-    // A child keeps its number until we have seen it end; an adopted one may have ended since the last look.
-    if (this.#child === undefined && !isRunning(process)) return this.lookForExit()
-    signalGroup(process.pid, signal)
+    for (const process of this.#processes()) process.release()
+    this.#isRestEmpty = this.#processes().every(({ record }) => record.process === undefined)
   }
 
   #enter(phase: Phase, reason: string | undefined): void {
@@ -269,8 +297,10 @@ export class Instance {
   }
 
   #update(change: Partial<InstanceRecord>): void {
-    this.#record = { ...this.#record, ...change }
-    if (this.#record.process !== undefined && !this.#isAbandoned) this.#saveIfPossible()
+    const containers = this.#processes().map(({ record }) => record)
+    this.#record = { ...this.#record, ...change, containers }
+    const hasProcess = containers.some(({ process }) => process !== undefined)
+    if (hasProcess && !this.#isAbandoned) this.#saveIfPossible()
   }
 
   // A full disk must not keep a running instance from being routed to, stopped or replaced. What is lost is what a later

@@ -6,6 +6,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { InstanceEventKind } from './events.ts'
 import type { InstanceFailure } from './failure.ts'
 import type { InstanceRecord } from './records.ts'
+import type { Seat } from './seat.ts'
 import type { OptimiseOutcome, PreparedModelData } from './settings.ts'
 
 /** Writes the events of instances down, in words and with their inputs. */
@@ -18,25 +19,41 @@ export class Journal {
     this.#recordEvent = recordEvent
   }
 
-  recordModelData(record: InstanceRecord, prepared: PreparedModelData): void {
+  recordModelData(record: InstanceRecord, seat: Seat, prepared: PreparedModelData): void {
     const { contentHash, bytes, directory } = prepared
     const inputs = { contentHash, bytes, folder: basename(directory) }
-    this.#record(record, 'model-data-prepared', 'has its model data', inputs)
+    this.#recordContainer(record, seat, 'model-data-prepared', 'has its model data', inputs)
   }
 
-  recordOptimised(record: InstanceRecord, outcome: OptimiseOutcome): void {
+  recordOptimised(record: InstanceRecord, seat: Seat, outcome: OptimiseOutcome): void {
     if (outcome.kind === 'small') return
     if (outcome.kind === 'optimised') {
       const whatHappened = 'maps the optimised form of its model'
-      this.#record(record, 'model-optimised', whatHappened, outcome.detail)
+      this.#recordContainer(record, seat, 'model-optimised', whatHappened, outcome.detail)
     } else {
       const whatHappened = `loads its model as it was uploaded: ${outcome.reason}`
-      this.#record(record, 'model-not-optimised', whatHappened)
+      this.#recordContainer(record, seat, 'model-not-optimised', whatHappened)
     }
   }
 
-  recordStarted(record: InstanceRecord): void {
-    this.#record(record, 'instance-started', 'was started')
+  recordStarted(record: InstanceRecord, seat: Seat): void {
+    this.#recordContainer(record, seat, 'instance-started', 'was started')
+  }
+
+  recordContainerFailure(
+    record: InstanceRecord,
+    seat: Seat,
+    { failure, delayMs }: { readonly failure: InstanceFailure; readonly delayMs: number },
+  ): void {
+    const { cause, reason, exit } = failure
+    const soon = delayMs === 0 ? 'at once' : `in ${delayMs / 1000} s`
+    const whatHappened = `failed and is started anew ${soon}: ${reason.replace(/\.$/, '')}`
+    const inputs = { cause, delayMs, ...exit }
+    this.#recordContainer(record, seat, 'container-failed', whatHappened, inputs)
+  }
+
+  recordContainerReady(record: InstanceRecord, seat: Seat): void {
+    this.#recordContainer(record, seat, 'container-ready', 'answers its pings again')
   }
 
   recordReady(record: InstanceRecord): void {
@@ -50,9 +67,10 @@ export class Journal {
   }
 
   recordFailure(record: InstanceRecord, kind: InstanceEventKind, failure: InstanceFailure): void {
-    const { cause, permanent, reason, exit } = failure
-    const inputs = { cause, permanent, readyAtMs: record.readyAtMs, ...exit }
-    this.#record(record, kind, `failed: ${reason.replace(/\.$/, '')}`, inputs)
+    const { cause, container, permanent, reason, exit } = failure
+    const inputs = { cause, container, permanent, readyAtMs: record.readyAtMs, ...exit }
+    const what = container === undefined ? 'failed' : `failed with container ${container}`
+    this.#record(record, kind, `${what}: ${reason.replace(/\.$/, '')}`, inputs)
   }
 
   recordDelay(record: InstanceRecord, delayMs: number): void {
@@ -85,9 +103,26 @@ export class Journal {
     whatHappened: string,
     inputs: JsonObject = {},
   ): void {
-    const { instanceId, spec, process } = record
+    const { instanceId, spec, containers } = record
     const reason = `Instance ${instanceId} of variant ${spec.variantName} ${whatHappened}.`
-    this.#recordFleet(spec, kind, reason, { instanceId, pid: process?.pid, ...inputs })
+    const pid = containers[0]?.process?.pid
+    this.#recordFleet(spec, kind, reason, { instanceId, pid, ...inputs })
+  }
+
+  // Of a container by name, or of the instance that it is alone in.
+  #recordContainer(
+    record: InstanceRecord,
+    seat: Seat,
+    kind: InstanceEventKind,
+    ...[whatHappened, inputs = {}]: readonly [whatHappened: string, inputs?: JsonObject]
+  ): void {
+    const { hostname: container, socketPath } = seat
+    if (container === undefined) return this.#record(record, kind, whatHappened, inputs)
+    const pid = record.containers.find((other) => other.socketPath === socketPath)?.process?.pid
+    const { instanceId, spec } = record
+    const where = `of instance ${instanceId} of variant ${spec.variantName}`
+    const reason = `Container ${container} ${where} ${whatHappened}.`
+    this.#recordFleet(spec, kind, reason, { instanceId, container, pid, ...inputs })
   }
 
   #recordFleet(spec: FleetSpec, kind: InstanceEventKind, reason: string, inputs: JsonObject): void {

@@ -18,10 +18,20 @@ export interface LogFile {
   readonly endpointName: string
   readonly variantName: string
   readonly instanceId: string
+  /** Absent where the instance has only one container. */
+  readonly containerHostname?: string
   /** 0 for the current file, higher for older ones. */
   readonly age: number
   readonly bytes: number
   readonly modifiedAtMs: number
+}
+
+/** Whose output a log file has. */
+export interface LogOwner {
+  readonly spec: FleetSpec
+  readonly instanceId: string
+  /** Of the container, where the instance has several. */
+  readonly hostname: string | undefined
 }
 
 /** Bounds of the log files. */
@@ -35,12 +45,13 @@ export interface LogBounds {
 
 // No endpoint has such a name.
 const POOL_FOLDER = '.pool'
-const FILE_NAME = /^([0-9a-f]{20})\.log(?:\.(\d+))?$/
+const FILE_NAME = /^([0-9a-f]{20})(?:\.([0-9A-Za-z-]+))?\.log(?:\.(\d+))?$/
 const TAIL_BYTES_MAX = 256 * 1024
 const LAST_TEXT_BYTES_MAX = 8 * 1024
 
 /**
- * Log files of instances: `logs/ENDPOINT/VARIANT/INSTANCE.log`, rotated ones with `.1`, `.2` behind.
+ * Log files of instances: `logs/ENDPOINT/VARIANT/INSTANCE.log`, with several containers `INSTANCE.HOSTNAME.log`; rotated
+ * ones with `.1`, `.2` behind.
  *
  * Containers write to the open file themselves, so logging goes on while control is dead. That is why a full file is
  * copied and cut instead of renamed; lines written between the two are lost.
@@ -54,11 +65,11 @@ export class LogFiles {
     this.#bounds = bounds
   }
 
-  /** Opens an instance's log for appending; the caller closes the descriptor. */
-  open(spec: FleetSpec, instanceId: string): number {
-    const folder = join(this.#folder, spec.endpointName, spec.variantName)
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    return openSync(join(folder, `${instanceId}.log`), 'a', 0o600)
+  /** Opens a container's log for appending; the caller closes the descriptor. */
+  open(owner: LogOwner): number {
+    const path = this.#pathOf(owner)
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    return openSync(path, 'a', 0o600)
   }
 
   /** Opens a log for a process that waits to become the instance; the caller closes the descriptor. */
@@ -73,17 +84,16 @@ export class LogFiles {
    * Makes a waiting process's log that of the instance which it becomes, as its first lines. The file is moved and stays
    * open: a process cannot point its output, that of native code included, to another one later.
    */
-  adoptPooled(path: string, spec: FleetSpec, instanceId: string): void {
-    const folder = join(this.#folder, spec.endpointName, spec.variantName)
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    renameSync(path, join(folder, `${instanceId}.log`))
+  adoptPooled(path: string, owner: LogOwner): void {
+    const ownPath = this.#pathOf(owner)
+    mkdirSync(dirname(ownPath), { recursive: true, mode: 0o700 })
+    renameSync(path, ownPath)
   }
 
-  /** The last lines one instance logged. */
-  lastLines(spec: FleetSpec, instanceId: string, count: number): readonly string[] {
-    const path = join(this.#folder, spec.endpointName, spec.variantName, `${instanceId}.log`)
+  /** The last lines one container logged. */
+  lastLines(owner: LogOwner, count: number): readonly string[] {
     try {
-      const lines = readLastText(path).split('\n')
+      const lines = readLastText(this.#pathOf(owner)).split('\n')
       return lines.filter((line) => line.trim() !== '').slice(-count)
     } catch {
       // No log is no reason to lose the failure it was read for.
@@ -145,6 +155,11 @@ export class LogFiles {
     }
   }
 
+  #pathOf({ spec, instanceId, hostname }: LogOwner): string {
+    const name = hostname === undefined ? instanceId : `${instanceId}.${hostname}`
+    return join(this.#folder, spec.endpointName, spec.variantName, `${name}.log`)
+  }
+
   // Synchronous, to keep the moment between copy and cut short.
   #rotate(path: string): void {
     for (let age = this.#bounds.logFileCountMax - 1; age >= 1; age -= 1) {
@@ -162,7 +177,7 @@ export class LogFiles {
     const folder = join(this.#folder, endpointName, variantName)
     const files: LogFile[] = []
     for (const name of await names(folder)) {
-      const [, instanceId, age = '0'] = FILE_NAME.exec(name) ?? []
+      const [, instanceId, containerHostname, age = '0'] = FILE_NAME.exec(name) ?? []
       if (instanceId === undefined) continue
       const path = join(folder, name)
       const stats = await stat(path).catch(() => undefined)
@@ -173,6 +188,7 @@ export class LogFiles {
         endpointName,
         variantName,
         instanceId,
+        ...(containerHostname !== undefined && { containerHostname }),
         age: Number(age),
         bytes,
         modifiedAtMs,

@@ -2,11 +2,14 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { CONTAINER_HOSTNAME_VARIABLE } from '../../domain/sibling-containers.ts'
 
 /** A live process that carries the marker of one of our instances in its environment. */
 export interface MarkedProcess {
   readonly pid: number
   readonly instanceId: string
+  /** Of its container, where the instance has several. */
+  readonly hostname: string | undefined
 }
 
 /** Environment variables by which processes of an installation are known again after control has died. */
@@ -46,9 +49,11 @@ function findMarked(pid: number, installationId: string): MarkedProcess | undefi
     return undefined
   }
   if (!variables.includes(`${INSTALLATION_MARKER}=${installationId}`)) return undefined
-  const prefix = `${INSTANCE_MARKER}=`
-  const instanceId = variables.find((text) => text.startsWith(prefix))?.slice(prefix.length)
-  return instanceId === undefined ? undefined : { pid, instanceId }
+  const find = (name: string): string | undefined =>
+    variables.find((text) => text.startsWith(`${name}=`))?.slice(name.length + 1)
+  const instanceId = find(INSTANCE_MARKER)
+  if (instanceId === undefined) return undefined
+  return { pid, instanceId, hostname: find(CONTAINER_HOSTNAME_VARIABLE) }
 }
 
 /** The process group of a live process. */

@@ -30,7 +30,7 @@ export async function* readLogs(
   const positions = new Map<string, Position>()
   yield* await readLastLines(logs, request, positions)
   while (request.follow && !signal.aborted) {
-    for (const file of await logs.list(request.endpointName)) {
+    for (const file of await listWanted(logs, request)) {
       if (file.age === 0) yield* await readNewLines(file, positions)
     }
     await clock.sleep(FOLLOW_INTERVAL_MS, signal).catch(() => undefined)
@@ -39,10 +39,11 @@ export async function* readLogs(
 
 async function readLastLines(
   logs: LogFiles,
-  { endpointName, lineCount }: LogRequest,
+  request: LogRequest,
   positions: Map<string, Position>,
 ): Promise<readonly LogLine[]> {
-  const files = await logs.list(endpointName)
+  const { lineCount } = request
+  const files = await listWanted(logs, request)
   const newestFirst = files.toSorted((a, b) => b.modifiedAtMs - a.modifiedAtMs || a.age - b.age)
   let lines: LogLine[] = []
   for (const file of newestFirst) {
@@ -53,6 +54,15 @@ async function readLastLines(
     lines = [...tail.lines.map((text) => lineOf(file, text)), ...lines]
   }
   return lineCount === 0 ? [] : lines.slice(-lineCount)
+}
+
+async function listWanted(
+  logs: LogFiles,
+  { endpointName, containerHostname }: LogRequest,
+): Promise<readonly LogFile[]> {
+  const files = await logs.list(endpointName)
+  if (containerHostname === undefined) return files
+  return files.filter((file) => file.containerHostname === containerHostname)
 }
 
 async function readNewLines(
@@ -94,6 +104,7 @@ async function readChunk(path: string, offset: number): Promise<Buffer> {
   }
 }
 
-function lineOf({ instanceId, variantName }: LogFile, text: string): LogLine {
-  return { instanceId, variantName, text }
+function lineOf({ instanceId, variantName, containerHostname }: LogFile, text: string): LogLine {
+  const container = containerHostname === undefined ? {} : { containerHostname }
+  return { instanceId, variantName, ...container, text }
 }

@@ -5,9 +5,26 @@ import type { DataPaths } from '../../platform/data-paths.ts'
 import type { ProcessIdentity } from '../../platform/process-identity.ts'
 import type { Phase } from './plan.ts'
 
+/** What is kept of one container of an instance. */
+export interface ContainerRecord {
+  /** Absent in the record that announces a start, and of a container that is to be started anew. */
+  readonly process?: ProcessIdentity
+  readonly socketPath: string
+  /** When its process was started. */
+  readonly launchedAtMs?: number
+  /** As the last good ping said; see `domain/frames-address.ts`. */
+  readonly framesHeader?: string | undefined
+  /** Of the model data it reads; absent without model data. */
+  readonly contentHash?: string
+  /** Of user code that came beside it. */
+  readonly codeHash?: string
+  /** How often it was started anew while its siblings went on. */
+  readonly restartCount?: number
+}
+
 /** What is kept on disk of one instance, so that a later control knows it again. */
 export interface InstanceRecord {
-  readonly version: 1
+  readonly version: 2
   readonly instanceId: string
   readonly ordinal: number
   readonly spec: FleetSpec
@@ -15,18 +32,15 @@ export interface InstanceRecord {
   readonly phaseSinceMs: number
   /** Why it is unhealthy or draining. */
   readonly reason?: string
-  /** Absent in the record that announces a start. */
-  readonly process?: ProcessIdentity
-  readonly socketPath: string
   readonly startedAtMs: number
   readonly readyAtMs?: number
-  /** As the last good ping said; see `domain/frames-address.ts`. */
-  readonly framesHeader?: string | undefined
-  /** Of the model data it reads; absent without model data. */
-  readonly contentHash?: string
-  /** Of user code that came beside it. */
-  readonly codeHash?: string
+  /** In the order of the model. */
+  readonly containers: readonly ContainerRecord[]
 }
+
+/** A record of an instance with its only container's members in it, as Berth 0.1 wrote it. */
+type InstanceRecord1 = Omit<InstanceRecord, 'version' | 'containers'> &
+  ContainerRecord & { readonly version: 1 }
 
 /** What should run of one fleet, as last told. */
 export interface WishRecord {
@@ -85,7 +99,8 @@ export class Records {
 
   findInstance(instanceId: string): InstanceRecord | undefined {
     const record = readJson(join(this.instanceFolder(instanceId), 'instance.json'))
-    return isVersion1(record) ? (record as unknown as InstanceRecord) : undefined
+    if (isVersion(record, 2)) return record as unknown as InstanceRecord
+    return isVersion(record, 1) ? upgrade(record as unknown as InstanceRecord1) : undefined
   }
 
   saveWish(wish: WishRecord): void {
@@ -100,7 +115,7 @@ export class Records {
     return readdirSync(this.#fleets)
       .filter((name) => name.endsWith('.json'))
       .map((name) => readJson(join(this.#fleets, name)))
-      .filter(isVersion1)
+      .filter((wish) => isVersion(wish, 1))
       .map((wish) => wish as unknown as WishRecord)
   }
 
@@ -124,6 +139,21 @@ function readJson(path: string): unknown {
   }
 }
 
-function isVersion1(value: unknown): value is { readonly version: 1 } {
-  return typeof value === 'object' && value !== null && 'version' in value && value.version === 1
+function isVersion(value: unknown, version: number): boolean {
+  return (
+    typeof value === 'object' && value !== null && 'version' in value && value.version === version
+  )
+}
+
+function upgrade(record: InstanceRecord1): InstanceRecord {
+  const { process, socketPath, framesHeader, contentHash, codeHash, ...instance } = record
+  const container: ContainerRecord = {
+    socketPath,
+    launchedAtMs: instance.phaseSinceMs,
+    framesHeader,
+    ...(process !== undefined && { process }),
+    ...(contentHash !== undefined && { contentHash }),
+    ...(codeHash !== undefined && { codeHash }),
+  }
+  return { ...instance, version: 2, containers: [container] }
 }

@@ -6,7 +6,7 @@ import { findInheritance } from './adopt.ts'
 import { describeShortage } from './capacity.ts'
 import type { InstanceEventKind } from './events.ts'
 import type { InstanceFailure } from './failure.ts'
-import { Fleet, hasBeenSteady } from './fleet.ts'
+import { Fleet } from './fleet.ts'
 import { Instance } from './instance.ts'
 import { createInstanceId } from './instance-id.ts'
 import type { InstanceWorld } from './instance-world.ts'
@@ -22,6 +22,7 @@ import { Records } from './records.ts'
 import type { InstanceRecord } from './records.ts'
 import { PROCESS_LIMITS, thisMachine } from './settings.ts'
 import type { ProcessLimits, ProcessRuntimeOptions } from './settings.ts'
+import { hasBeenSteady } from './steadiness.ts'
 import { Turnstile } from './turnstile.ts'
 import { runUpkeep } from './upkeep.ts'
 import { WarmPool } from './warm-pool.ts'
@@ -122,7 +123,8 @@ export class ProcessRuntime implements FleetRuntime {
 
   /** Model data that instances read, adopted ones included: it must stay where it is. */
   contentHashesInUse(): ReadonlySet<string> {
-    const hashes = this.#instances().flatMap(({ record }) => [record.contentHash, record.codeHash])
+    const containers = this.#instances().flatMap(({ record }) => record.containers)
+    const hashes = containers.flatMap(({ contentHash, codeHash }) => [contentHash, codeHash])
     return new Set(hashes.filter((hash) => hash !== undefined))
   }
 
@@ -227,14 +229,16 @@ export class ProcessRuntime implements FleetRuntime {
     const running = this.#instances().map(({ record }) => record.spec)
     const instance = new Instance(
       {
-        version: 1,
+        version: 2,
         instanceId,
         ordinal,
         spec: fleet.spec,
         phase: 'preparing',
         phaseSinceMs: nowMs,
         startedAtMs: nowMs,
-        socketPath: `${this.#records.instanceFolder(instanceId)}/0.sock`,
+        containers: fleet.spec.containers.map((_container, index) => {
+          return { socketPath: `${this.#records.instanceFolder(instanceId)}/${index}.sock` }
+        }),
       },
       this.#world,
       pooled,
@@ -255,8 +259,8 @@ export class ProcessRuntime implements FleetRuntime {
   }
 
   #takePooled({ containers }: FleetSpec): PoolMember | undefined {
-    const [container] = containers
-    if (container === undefined) return undefined
+    const [container, ...others] = containers
+    if (container === undefined || others.length > 0) return undefined
     const program = this.#options.images(container.image)
     const isEligible = program?.pooled?.accepts(container.environment) === true
     return isEligible ? this.#warmPool?.take() : undefined
@@ -306,11 +310,20 @@ export class ProcessRuntime implements FleetRuntime {
       preparing: new Turnstile(this.#limits.preparingMax),
       records: this.#records,
       logs: this.#logs,
-      onModelData: (record, prepared) => this.#journal.recordModelData(record, prepared),
-      onOptimised: (record, outcome) => this.#journal.recordOptimised(record, outcome),
-      onStarted: (record) => {
-        this.#journal.recordStarted(record)
+      onModelData: (record, seat, prepared) =>
+        this.#journal.recordModelData(record, seat, prepared),
+      onOptimised: (record, seat, outcome) => this.#journal.recordOptimised(record, seat, outcome),
+      onStarted: (record, seat) => {
+        this.#journal.recordStarted(record, seat)
         this.#notify(record.spec.endpointName)
+      },
+      onContainerFailure: (record, seat, failed) => {
+        this.#journal.recordContainerFailure(record, seat, failed)
+        this.#look(record.spec)
+      },
+      onContainerReady: (record, seat) => {
+        this.#journal.recordContainerReady(record, seat)
+        this.#look(record.spec)
       },
       onReady: (record) => {
         this.#journal.recordReady(record)

@@ -1,6 +1,7 @@
 import type { Container, ModelDataSource } from '../../domain/model.ts'
 import type { OperationShapes } from '../../wire/sagemaker-operations.ts'
 import { CONTAINER_ROWS, MODEL_DATA_ROWS, refuseNotOffered } from './not-offered.ts'
+import { hostnamesOf } from './execution-mode.ts'
 import { MULTI_MODEL_ENVIRONMENT, multiModelOf } from './multi-model.ts'
 import { invalid } from './refusals.ts'
 
@@ -16,7 +17,8 @@ const ENVIRONMENT_ENTRY_BYTES_MAX = 1024
  *
  * @throws BerthError `ValidationException`: none or two ways of giving containers, or a container breaks a rule.
  */
-export function containersOf({ PrimaryContainer, Containers }: ModelInput): readonly Container[] {
+export function containersOf(input: ModelInput): readonly Container[] {
+  const { PrimaryContainer, Containers } = input
   if ((PrimaryContainer === undefined) === ((Containers?.length ?? 0) === 0)) {
     throw invalid('CreateModel needs either PrimaryContainer or Containers, and not both.')
   }
@@ -27,9 +29,11 @@ export function containersOf({ PrimaryContainer, Containers }: ModelInput): read
           at: `containers.${at + 1}.member`,
         }))
       : [{ container: PrimaryContainer, at: 'primaryContainer' }]
+  const hostnames = hostnamesOf(input)
   const result = containers.map(({ container, at }, index) =>
-    containerOf(container, at, hostnameOf(container, index, containers.length)),
+    containerOf(container, at, hostnames[index] ?? ''),
   )
+  refuseModelsInPipeline(result)
   refuseLargeEnvironment(result)
   return result
 }
@@ -49,11 +53,6 @@ function containerOf(container: ContainerInput, at: string, hostname: string): C
     environment: { ...Environment },
     modelData: modelDataOf(container, at),
   }
-}
-
-function hostnameOf(container: ContainerInput, index: number, count: number): string {
-  if (count === 1) return 'primary'
-  return container.ContainerHostname ?? `container_${index + 1}`
 }
 
 function modelDataOf(container: ContainerInput, at: string): ModelDataSource | undefined {
@@ -88,6 +87,15 @@ function sourceOf(source: {
     return { kind: 'archive', url }
   }
   return { kind: isPrefix ? 'prefix' : 'object', url }
+}
+
+// Of AWS's pipelines one container may serve many models.
+function refuseModelsInPipeline(containers: readonly Container[]): void {
+  const index = containers.findIndex(({ multiModel }) => multiModel !== undefined)
+  if (index < 0 || containers.length === 1) return
+  const what = 'a multi-model container among several'
+  const member = `containers.${index + 1}.member.mode`
+  throw invalid(`This version of Berth does not offer ${what}; '${member}' asks for it.`)
 }
 
 function refuseLargeEnvironment(containers: readonly Container[]): void {

@@ -3,6 +3,7 @@ import { standInFor } from '../../domain/framework-image.ts'
 import type { Container } from '../../domain/model.ts'
 import { storeShape } from '../../wire/sagemaker-operations.ts'
 import { containersOf } from './containers.ts'
+import { executionModeOf } from './execution-mode.ts'
 import { MODEL_ROWS, refuseNotOffered } from './not-offered.ts'
 import type { Operation, OperationContext } from './operation.ts'
 import { alreadyExists, invalid } from './refusals.ts'
@@ -16,6 +17,7 @@ export const createModel: Operation<'CreateModel'> = {
     const { ModelName: name, Tags, ...request } = input
     refuseNotOffered(MODEL_ROWS, input)
     const containers = containersOf(input)
+    const executionMode = executionModeOf(input)
     const tags = tagsOf(Tags)
     if ((await store.findModel(name)) !== undefined)
       throw alreadyExists(installation, 'model', name)
@@ -27,6 +29,7 @@ export const createModel: Operation<'CreateModel'> = {
       arn,
       createdAtMs: clock.nowMs(),
       containers,
+      ...(executionMode !== undefined && { executionMode }),
       request: storeShape('CreateModel', { ModelName: name, ...request }),
     }
     if (!(await store.insertModel(model, tags))) throw alreadyExists(installation, 'model', name)

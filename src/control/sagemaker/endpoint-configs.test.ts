@@ -128,8 +128,14 @@ describe('what this version does not offer', () => {
   }
   const model: [path: string, input: Wire][] = [
     [
-      'containers',
-      { ModelName: 'x', Containers: [{ Image: 'berth/echo' }, { Image: 'berth/echo' }] },
+      'containers.2.member.mode',
+      {
+        ModelName: 'x',
+        Containers: [
+          { Image: 'berth/echo' },
+          { Image: 'berth/onnx', Mode: 'MultiModel', ModelDataUrl: 's3://models/many/' },
+        ],
+      },
     ],
     [
       'inferenceExecutionConfig',

@@ -1,5 +1,6 @@
 import type { EndpointConfig, VariantConfig } from '../../domain/endpoint-config.ts'
 import type { FleetVariant, Generation } from '../../domain/fleet.ts'
+import type { Model } from '../../domain/model.ts'
 import type { OperationContext } from './operation.ts'
 import { notFound } from './refusals.ts'
 
@@ -21,7 +22,7 @@ export async function createGeneration(
     config.variants.map(async (variant) => {
       const model = await store.findModel(variant.modelName)
       if (model === undefined) throw notFound(installation, 'model', variant.modelName)
-      return fleetVariantOf(variant, model.containers)
+      return fleetVariantOf(variant, model)
     }),
   )
   return { number, configName: config.name, variants }
@@ -41,12 +42,13 @@ export function retainVariants(
 
 function fleetVariantOf(
   variant: VariantConfig,
-  containers: FleetVariant['containers'],
+  { containers, executionMode }: Model,
 ): FleetVariant {
   const { initialInstanceCount, initialWeight, ...kept } = variant
   return {
     ...kept,
     containers,
+    ...(executionMode !== undefined && { executionMode }),
     desiredInstanceCount: initialInstanceCount,
     desiredWeight: initialWeight,
     currentInstanceCount: 0,

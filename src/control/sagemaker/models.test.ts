@@ -171,6 +171,22 @@ describe('CreateModel', () => {
     )
   })
 
+  test('several containers are a pipeline, with names by their position', async () => {
+    await using world = new ControlWorld()
+    const Containers = [{ Image: 'berth/echo' }, { Image: 'berth/echo' }]
+    await world.run('CreateModel', { ModelName: 'm', Containers })
+    const model = await world.store.findModel('m')
+    assert.equal(model?.executionMode, 'Serial')
+    const hostnames = model?.containers.map(({ hostname }) => hostname)
+    assert.deepEqual(hostnames, ['container-1', 'container-2'])
+    const named = { Containers: [{ Image: 'berth/echo', ContainerHostname: 'a' }, ...Containers] }
+    await world.refuses(
+      'CreateModel',
+      { ModelName: 'n', ...named },
+      /'containers\.2\.member\.containerHostname' is missing/,
+    )
+  })
+
   test('one element in Containers is a model like any other', async () => {
     await using world = new ControlWorld()
     const Containers = [{ Image: 'berth/echo', ContainerHostname: 'first' }]

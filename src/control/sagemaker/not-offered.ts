@@ -28,11 +28,6 @@ interface Row<Input> {
 /** CreateModel. Isolation and security groups are promises: a runtime that cannot keep them must not take them. */
 export const MODEL_ROWS: readonly Row<ModelInput>[] = [
   {
-    member: 'Containers',
-    feature: 'a model of more than one container',
-    isAsked: ({ Containers }) => (Containers?.length ?? 0) > 1,
-  },
-  {
     member: 'InferenceExecutionConfig',
     feature: 'direct invocation of one of several containers',
     isAsked: ({ InferenceExecutionConfig }) => InferenceExecutionConfig?.Mode === 'Direct',

@@ -1,7 +1,13 @@
 import { fleetIdOf } from '../../domain/fleet.ts'
-import type { FleetSpec, FleetVariant, Generation, ObservedFleet } from '../../domain/fleet.ts'
+import type {
+  FleetSpec,
+  FleetVariant,
+  Generation,
+  ObservedFleet,
+  ObservedInstance,
+} from '../../domain/fleet.ts'
 import { parseModelSettings } from '../../domain/multi-model/settings.ts'
-import type { EndpointRoute, VariantRoute } from '../../domain/routes.ts'
+import type { EndpointRoute, InstanceRoute, VariantRoute } from '../../domain/routes.ts'
 import type { Endpoint } from '../../domain/endpoint.ts'
 
 /** Fleets of one endpoint by their id. */
@@ -74,10 +80,7 @@ export function routeOf(
 ): EndpointRoute {
   const variants = generation.variants.map((variant): VariantRoute => {
     const instances = findFleet(fleets, endpoint, generation, variant)?.instances ?? []
-    const routes = instances.flatMap(({ instanceId, address, frames, state }) => {
-      if (state !== 'ready' || address === undefined) return []
-      return [{ instanceId, address, ...(frames === undefined ? {} : { frames }) }]
-    })
+    const routes = instances.flatMap(instanceRoutesOf)
     return {
       variantName: variant.variantName,
       weight: variant.currentWeight,
@@ -88,6 +91,22 @@ export function routeOf(
     }
   })
   return { endpointName: endpoint.name, variants }
+}
+
+// Of several containers, the first takes an invocation and the others take what the one before answered.
+function instanceRoutesOf(instance: ObservedInstance): readonly InstanceRoute[] {
+  const { instanceId, address, frames, state, containers = [] } = instance
+  if (state !== 'ready' || address === undefined) return []
+  const [first, ...laterSteps] = containers.map(({ hostname, address: at, frames: framesAt }) => {
+    return {
+      instanceId,
+      hostname,
+      address: at,
+      ...(framesAt !== undefined && { frames: framesAt }),
+    }
+  })
+  if (first !== undefined) return [{ ...first, laterSteps }]
+  return [{ instanceId, address, ...(frames !== undefined && { frames }) }]
 }
 
 function multiModelRouteOf({ containers }: FleetVariant): Pick<VariantRoute, 'multiModel'> {

@@ -42,6 +42,30 @@ function routed(of: Endpoint, fleets: readonly ObservedFleet[], number = 1): Obs
   return world(of, fleets, { isRouted: true, publishedRoute: routeOf(of, serving, fleetsById) })
 }
 
+test('the route of several containers begins at the first and names the others in order', () => {
+  const container = (hostname: string) => ({
+    hostname,
+    state: 'ready' as const,
+    reason: undefined,
+    address: { kind: 'socket' as const, path: `/run/${hostname}.sock` },
+    pid: undefined,
+    restartCount: 0,
+  })
+  const of = creating()
+  const pipeline = instance('i-1', { containers: ['a', 'b', 'c'].map(container) })
+  const partial = instance('i-2', { ...pipeline, instanceId: 'i-2', state: 'starting' })
+  const one = fleet([pipeline, partial])
+  const [routed] = routeOf(of, generation(1), new Map([[one.fleetId, one]])).variants
+  assert.deepEqual(
+    routed?.instances.map((route) => [
+      route.instanceId,
+      route.hostname,
+      ...(route.laterSteps ?? []).map(({ hostname }) => hostname),
+    ]),
+    [['i-1', 'a', 'b', 'c']],
+  )
+})
+
 function failure(changes: Partial<StartFailure> = {}): StartFailure {
   return {
     cause: 'exited',
