@@ -55,7 +55,7 @@ async function serve(
   if (options.idleExitMs > 0) stopWhenIdle(modelServer, options.idleExitMs, stop)
 }
 
-// Two of the images are loaded when they are asked for: the others would wait for what only those need (protobufjs among it).
+// Three of the images are loaded when they are asked for: the others would wait for what only those need (protobufjs among it).
 async function startImage(
   options: Options,
   variables: ReturnType<typeof environment>,
@@ -95,6 +95,10 @@ async function startImage(
         log,
         onStartFailure: exitBecause,
       })
+    }
+    case 'berth/graph': {
+      const { startGraphImage } = await import('./graph/graph-image.ts')
+      return startGraphImage({ ...options, socketPath, environment: variables, log })
     }
     case 'berth/echo':
       return startEchoImage({

@@ -4,7 +4,13 @@ import { parseArgs } from 'node:util'
 import { StartFailure } from './start-failure.ts'
 
 /** Names of the images this program serves. */
-export const IMAGE_NAMES = ['berth/onnx', 'berth/python', 'berth/triton', 'berth/echo'] as const
+export const IMAGE_NAMES = [
+  'berth/onnx',
+  'berth/python',
+  'berth/triton',
+  'berth/graph',
+  'berth/echo',
+] as const
 
 /** One of {@link IMAGE_NAMES}. */
 export type ImageName = (typeof IMAGE_NAMES)[number]
@@ -58,6 +64,8 @@ export interface Options {
   readonly isBatching: boolean
   /** 0: never exits by itself. */
   readonly idleExitMs: number
+  /** The installation's keys, for a graph that calls endpoints. */
+  readonly credentialsFile: string | undefined
   /** Python's executable, where the operator named one. */
   readonly python: string | undefined
   /** Where Python environments are kept and shared. */
@@ -97,6 +105,7 @@ export function parseOptions(
     bodyBytesMax: integer('body-bytes-max'),
     isBatching: parseSwitch('--batching', values.batching, problems),
     idleExitMs: integer('idle-exit-seconds') * 1000,
+    credentialsFile: values['credentials-file'],
     python: values.python,
     environmentsDirectory:
       values['environments-directory'] ?? join(homedir(), '.cache', 'berth', 'python'),
@@ -163,6 +172,7 @@ function readArguments(args: readonly string[]) {
         batching: { type: 'string' },
         'body-bytes-max': { type: 'string' },
         'idle-exit-seconds': { type: 'string' },
+        'credentials-file': { type: 'string' },
         python: { type: 'string' },
         'environments-directory': { type: 'string' },
         'python-package': { type: 'string', multiple: true },

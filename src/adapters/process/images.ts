@@ -51,7 +51,13 @@ const LATE_VARIABLE = /^SAGEMAKER_/
 const MODEL_SERVER_PERMANENT_EXIT_CODES = [20, 21, 22, 23, 24, 26, 27]
 
 /** The images built into Berth, all served by one program. */
-export const BUILT_IN_IMAGES = ['berth/onnx', 'berth/python', 'berth/triton', 'berth/echo'] as const
+export const BUILT_IN_IMAGES = [
+  'berth/onnx',
+  'berth/python',
+  'berth/triton',
+  'berth/graph',
+  'berth/echo',
+] as const
 
 /** Where the model server is and how it is run. */
 export interface ModelServerProgram {
@@ -63,6 +69,8 @@ export interface ModelServerProgram {
   readonly idleExitSeconds: number
   /** `on` or `off`: whether invocations that wait may share a run. */
   readonly batching: string
+  /** The installation's keys: only a graph is told where, which runs no code of anybody. */
+  readonly credentialsFile: string
   readonly python: PythonPlace
 }
 
@@ -91,6 +99,7 @@ export function builtInImages(
     const argumentsOf: PooledProgram['argumentsOf'] = (launch) => [
       ...modelServerArguments(name, launch, server),
       ...(name === 'berth/python' ? pythonArguments(server.python, packages) : []),
+      ...(name === 'berth/graph' ? [`--credentials-file=${server.credentialsFile}`] : []),
     ]
     return {
       command: server.nodePath,

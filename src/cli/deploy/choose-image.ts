@@ -8,6 +8,7 @@ export const BUILT_IN_IMAGES = {
     'code/inference.py, or a model file that it knows: model.joblib, model.pkl, xgboost-model, model.ubj, model.pt',
   'berth/triton':
     'a Triton model repository: NAME/1/model.onnx, or several and SAGEMAKER_TRITON_DEFAULT_MODEL_NAME',
+  'berth/graph': 'graph.yaml: which models are asked, and how their answers become one',
   'berth/echo': 'no model: it answers what it is sent, for contract tests',
 } as const
 
@@ -24,6 +25,7 @@ const PYTHON_MODEL =
  */
 export function chooseImage(names: readonly string[]): keyof typeof BUILT_IN_IMAGES {
   if (names.includes('code/inference.py') || names.includes('inference.py')) return 'berth/python'
+  if (names.includes('graph.yaml')) return 'berth/graph'
   const onnxCount = names.filter((name) => name.toLowerCase().endsWith('.onnx')).length
   if (names.includes(ONNX_MODEL_NAME) || onnxCount === 1) return 'berth/onnx'
   if (names.some((name) => PYTHON_MODEL.test(name))) return 'berth/python'

@@ -49,8 +49,6 @@ export type GraphNode<Child> = NodeOptions<Child> &
     | SequenceNode<Child>
     | MapNode<Child>
     | RulesNode
-    | LookupNode
-    | FeaturesNode
   )
 
 /** Who is called. */
@@ -212,43 +210,4 @@ export interface RulesNode {
     readonly message: string
     readonly status: number
   }[]
-}
-
-/** Where a look-up goes. */
-export type Database =
-  /** A file of the model data, opened for reading. */
-  | { readonly kind: 'sqlite'; readonly file: string }
-  /** The variable of the container's environment that holds the URL: it is a secret. */
-  | { readonly kind: 'postgres'; readonly urlFrom: string }
-
-/** How many rows a look-up must find. */
-export const EXPECTATIONS = ['one', 'maybe', 'many'] as const
-/** One of {@link EXPECTATIONS}. */
-export type Expectation = (typeof EXPECTATIONS)[number]
-
-/** What is said when nothing was found. */
-export interface Missing {
-  readonly message: string
-  readonly status: number
-}
-
-/** Asks a database. */
-export interface LookupNode {
-  readonly kind: 'lookup'
-  readonly database: Database
-  readonly query: string
-  readonly parameters: readonly Expression[]
-  readonly expect: Expectation
-  readonly missing: Missing
-  readonly breaker: BreakerOptions
-}
-
-/** Reads precomputed features of a key, or of each key of a list. */
-export interface FeaturesNode {
-  readonly kind: 'features'
-  /** Name of a table that `berth features load` made. */
-  readonly table: string
-  readonly key: Expression
-  readonly expect: Expectation
-  readonly missing: Missing
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { EXPECTATIONS, REPORTS, WAITS } from '../../domain/graph/graph.ts'
+import { REPORTS, WAITS } from '../../domain/graph/graph.ts'
 import type {
   BreakerOptions,
   Graph,
@@ -51,7 +51,6 @@ const BREAKER = z
   })
   .transform(({ failures, openMs }): BreakerOptions => ({ failureCount: failures, openMs }))
   .describe('Leaves a target alone that keeps failing')
-const DEFAULT_BREAKER: BreakerOptions = { failureCount: 5, openMs: 10_000 }
 
 const HEDGE = z
   .strictObject({
@@ -60,31 +59,6 @@ const HEDGE = z
   })
   .transform(({ afterMs, budgetPercent }): HedgeOptions => ({ afterMs, budgetPercent }))
   .describe('Sends a slow call a second time; the first answer counts')
-
-const MISSING = z
-  .strictObject({
-    message: z.string().min(1).max(500).default('Nothing was found.'),
-    status: STATUS.default(404),
-  })
-  .describe('What is answered when nothing is found')
-const DEFAULT_MISSING = { message: 'Nothing was found.', status: 404 }
-
-const DATABASE = z.union([
-  z
-    .strictObject({ sqlite: z.string().min(1).describe('A file of the model data') })
-    .transform(({ sqlite }) => ({ kind: 'sqlite' as const, file: sqlite })),
-  z
-    .strictObject({
-      postgres: z
-        .string()
-        .regex(
-          /^[A-Za-z_][A-Za-z0-9_]*$/,
-          'the name of an environment variable, never the URL itself',
-        )
-        .describe('The variable of the container that holds the URL'),
-    })
-    .transform(({ postgres }) => ({ kind: 'postgres' as const, urlFrom: postgres })),
-])
 
 type Ref = z.ZodType<NodeRef>
 type Kind = z.ZodType<GraphNode<NodeRef>>
@@ -278,46 +252,6 @@ function ownKinds(ref: Ref) {
   }
 }
 
-function dataKinds(ref: Ref) {
-  const common = commonOf(ref)
-  const found = {
-    expect: z.enum(EXPECTATIONS).default('one').describe('How many must be found'),
-    missing: MISSING.default(DEFAULT_MISSING),
-  }
-  return {
-    lookup: z
-      .strictObject({
-        lookup: z
-          .strictObject({
-            database: DATABASE,
-            query: z
-              .string()
-              .min(1)
-              .max(10_000)
-              .describe('One statement; parameters are $1, $2, …'),
-            parameters: z.array(EXPRESSION).max(100).default([]),
-            breaker: BREAKER.default(DEFAULT_BREAKER),
-            ...found,
-          })
-          .describe('Asks a database'),
-        ...common,
-      })
-      .transform(({ lookup, ...options }) => {
-        return { kind: 'lookup' as const, ...filled(options), ...lookup }
-      }),
-    features: z
-      .strictObject({
-        features: z
-          .strictObject({ table: NAME, key: EXPRESSION, ...found })
-          .describe('Reads precomputed features of a key, or of each key of a list'),
-        ...common,
-      })
-      .transform(({ features, ...options }) => {
-        return { kind: 'features' as const, ...filled(options), ...features }
-      }),
-  }
-}
-
 interface RawBranch {
   readonly node: NodeRef
   readonly weight: number
@@ -352,7 +286,6 @@ export function createGraphSchema(chooseKind: ChooseKind): z.ZodType<Graph> {
     ...flowKinds(ref, branch),
     ...chainKinds(ref),
     ...ownKinds(ref),
-    ...dataKinds(ref),
   })
   return z
     .strictObject({
