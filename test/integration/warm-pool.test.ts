@@ -26,8 +26,13 @@ const MAIN = fileURLToPath(new URL('../../src/modelserver/main.ts', import.meta.
 const MODEL = fileURLToPath(new URL('../fixtures/models/affine.onnx', import.meta.url))
 const program = { nodePath: process.execPath, entryPath: MAIN }
 const python = { executable: undefined, environmentsDirectory: '', installerEnvironment: {} }
-const server = { ...program, idleExitSeconds: 0, batching: 'on',
-  credentialsFile: '/nonexistent', python } as const
+const server = {
+  ...program,
+  idleExitSeconds: 0,
+  batching: 'on',
+  credentialsFile: '/nonexistent',
+  python,
+} as const
 
 // Pings that are never repeated: whatever becomes ready did so by its first good one.
 const NO_SECOND_PING = {
