@@ -11,6 +11,9 @@ import { createTerminal } from '../src/cli/terminal/terminal.ts'
 import { ERRORS } from '../src/domain/errors.ts'
 import { OPTIONS } from '../src/platform/options.ts'
 import type { OptionSpec } from '../src/platform/options.ts'
+import { offerAll } from '../src/wire/graph/choose-kind.ts'
+import { createGraphSchema } from '../src/wire/graph/graph-schema.ts'
+import { graphJsonSchema } from '../src/wire/graph/parse-graph.ts'
 
 const FOLDER = join(import.meta.dirname, '../docs/reference')
 
@@ -18,6 +21,7 @@ const PAGES: Readonly<Record<string, () => string>> = {
   'errors.md': errorsPage,
   'options.md': optionsPage,
   'cli.md': cliPage,
+  'graph.schema.json': graphSchema,
 }
 
 const isVerifying = process.argv.includes('--verify')
@@ -40,6 +44,11 @@ function isSame(name: string, text: string): boolean {
   } catch {
     return false
   }
+}
+
+function graphSchema(): string {
+  const schema = graphJsonSchema(createGraphSchema(offerAll))
+  return `${JSON.stringify({ title: 'A graph of models for berth/graph', ...schema }, null, 1)}\n`
 }
 
 function errorsPage(): string {

@@ -1,6 +1,7 @@
 /*
  * What `main.ts` builds from adapters and rooms, piece by piece: beside it, the only file that knows everything.
  */
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findModelDataProblem } from './adapters/files/model-data-problem.ts'
 import type { ModelDataCache } from './adapters/files/model-data.ts'
@@ -216,6 +217,32 @@ function keepEvent({ log }: Ground, store: Store, event: EndpointEvent): void {
   })
 }
 
+function describePlatform(
+  { version, startedAtMs }: Pick<Ground, 'version' | 'startedAtMs'>,
+  { url, link, gateways }: DataPlane,
+  runtime: ProcessRuntime,
+): ControlDeps['describePlatform'] {
+  return async () =>
+    reportPlatform({
+      version,
+      url,
+      nowMs: nowMs(),
+      control: { pid: process.pid, startedAtMs },
+      gateways: gateways.list(),
+      versionOf: (pid) =>
+        link.listGateways().find((gateway) => gateway.pid === pid)?.programVersion,
+      fleets: await runtime.observeFleets(),
+      warmPool: runtime.observeWarmPool(),
+    })
+}
+
+function readModelFile(modelData: ModelDataCache): ControlDeps['readModelFile'] {
+  return async (source, name, signal) => {
+    const { directory } = await modelData.prepare({ containerName: 'graph', source }, signal)
+    return readFile(join(directory, name), 'utf8').catch(() => undefined)
+  }
+}
+
 /** What the control server takes from the rest. */
 export function controlDeps(
   { config, paths, version, startedAtMs, log }: Ground,
@@ -225,10 +252,11 @@ export function controlDeps(
     readonly objectStore: ObjectStore
     readonly runtime: ProcessRuntime
     readonly models: ModelLoop
+    readonly modelData: ModelDataCache
     readonly stopping: AbortSignal
   },
 ): ControlDeps {
-  const { store, objectStore, runtime, models, stopping } = world
+  const { store, objectStore, runtime, models, modelData, stopping } = world
   const installation = installationOf(config)
   const credentials = loadCredentials(paths.credentials)
   const images = imagesOf(config, paths)
@@ -246,6 +274,7 @@ export function controlDeps(
     offeredImages: BUILT_IN_IMAGES,
     findModelDataProblem: (source) =>
       findModelDataProblem(source, { objectStore, ownHosts: ownHosts(config) }),
+    readModelFile: readModelFile(modelData),
     describeHoldMs: config.BERTH_DESCRIBE_HOLD_MS,
     installationKey: credentials.sessionKey,
     routeObjects: createServeObjects({
@@ -261,18 +290,7 @@ export function controlDeps(
     fleetRuntime: runtime,
     describeModels: (endpointName) => models.describe(endpointName),
     stopping,
-    describePlatform: async () =>
-      reportPlatform({
-        version,
-        url,
-        nowMs: nowMs(),
-        control: { pid: process.pid, startedAtMs },
-        gateways: gateways.list(),
-        versionOf: (pid) =>
-          link.listGateways().find((gateway) => gateway.pid === pid)?.programVersion,
-        fleets: await runtime.observeFleets(),
-        warmPool: runtime.observeWarmPool(),
-      }),
+    describePlatform: describePlatform({ version, startedAtMs }, { url, link, gateways }, runtime),
     log: log.child({ room: 'control' }),
   }
 }
@@ -322,6 +340,7 @@ function modelServerOf(config: Config, paths: DataPaths): ModelServerProgram {
     idleExitSeconds: config.BERTH_ORPHAN_GRACE_SECONDS,
     batching: config.BERTH_BATCHING,
     nodePackagesDirectory: paths.nodePackages,
+    credentialsFile: paths.credentials,
     python: {
       executable:
         config.BERTH_PYTHON === OPTIONS.BERTH_PYTHON.default ? undefined : config.BERTH_PYTHON,

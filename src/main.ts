@@ -181,7 +181,7 @@ async function startRooms(
   const sweep = startSweep(modelData, { runtime, compiler, models }, log)
   undo.defer(() => clearInterval(sweep))
   const control = createControlServer(
-    controlDeps(ground, plane, { store, objectStore, runtime, models, stopping: stopping.signal }),
+    controlDeps(ground, plane, { ...world, objectStore, runtime, models }),
   )
   undo.defer(() => {
     control.close()

@@ -24,6 +24,12 @@ const ALLOWED_EDGES: Readonly<Record<string, string>> = {
   'cli/up.ts → main.ts':
     'berth up runs the platform in its own process; every other command speaks HTTP',
   'adapters/gateway-link → wire/link.ts': 'both ends of the link share one codec',
+  ...Object.fromEntries(
+    ['transport.ts', 'http-transport.ts', 'frames/frame-transport.ts'].map((file) => [
+      `modelserver/graph → gateway/${file}`,
+      'a graph calls containers as a gateway does, over the same two transports',
+    ]),
+  ),
 }
 
 const PURE = /^domain\/|(^|\/)(plan|choose|decide)\.ts$/

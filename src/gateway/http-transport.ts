@@ -15,14 +15,19 @@ const CONNECT_TIMEOUT_MS = 1_000
  * Invocations as HTTP/1.1, for containers that speak nothing else. An abort closes the connection: that is how a
  * container learns that nobody waits.
  *
+ * @param path where it takes invocations; a gateway takes them elsewhere.
  * @param connectionCount as many as an instance has slots, so that the pool never queues.
  */
-export function createHttpTransport(address: InstanceAddress, connectionCount: number): Transport {
+export function createHttpTransport(
+  address: InstanceAddress,
+  connectionCount: number,
+  path = '/invocations',
+): Transport {
   const pool = createPool(address, connectionCount)
   return {
     call: (request, receiver) => {
       const call = new HttpCall(receiver)
-      pool.dispatch(optionsOf(request), call)
+      pool.dispatch(optionsOf(request, path), call)
       return call
     },
     // Closing fails only when it is closed already.
@@ -47,8 +52,11 @@ function createPool(address: InstanceAddress, connectionCount: number): Dispatch
   return new Pool('http://localhost', { ...common, connect })
 }
 
-function optionsOf({ headers, body, model }: ContainerRequest): Dispatcher.DispatchOptions {
-  const path = model === undefined ? '/invocations' : `/models/${model.modelId}/invoke`
+function optionsOf(
+  { headers, body, model }: ContainerRequest,
+  ownPath: string,
+): Dispatcher.DispatchOptions {
+  const path = model === undefined ? ownPath : `/models/${model.modelId}/invoke`
   return { method: 'POST', path, headers, body }
 }
 

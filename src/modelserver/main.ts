@@ -106,6 +106,10 @@ async function startImage(
         onStartFailure: exitBecause,
       })
     }
+    case 'berth/graph': {
+      const { startGraphImage } = await import('./graph/graph-image.ts')
+      return startGraphImage({ ...options, socketPath, environment: variables, log })
+    }
     case 'berth/echo':
       return startEchoImage({
         ...options,

@@ -9,6 +9,7 @@ export const IMAGE_NAMES = [
   'berth/python',
   'berth/node',
   'berth/triton',
+  'berth/graph',
   'berth/echo',
 ] as const
 
@@ -64,6 +65,8 @@ export interface Options {
   readonly isBatching: boolean
   /** 0: never exits by itself. */
   readonly idleExitMs: number
+  /** The installation's keys, for a graph that calls endpoints. */
+  readonly credentialsFile: string | undefined
   /** Python's executable, where the operator named one. */
   readonly python: string | undefined
   /** Where Python environments are kept and shared. */
@@ -105,6 +108,7 @@ export function parseOptions(
     bodyBytesMax: integer('body-bytes-max'),
     isBatching: parseSwitch('--batching', values.batching, problems),
     idleExitMs: integer('idle-exit-seconds') * 1000,
+    credentialsFile: values['credentials-file'],
     python: values.python,
     environmentsDirectory: values['environments-directory'] ?? cacheDirectory('python'),
     packagesDirectory: values['packages-directory'] ?? cacheDirectory('node'),
@@ -176,6 +180,7 @@ function readArguments(args: readonly string[]) {
         batching: { type: 'string' },
         'body-bytes-max': { type: 'string' },
         'idle-exit-seconds': { type: 'string' },
+        'credentials-file': { type: 'string' },
         python: { type: 'string' },
         'environments-directory': { type: 'string' },
         'packages-directory': { type: 'string' },

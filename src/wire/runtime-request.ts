@@ -1,4 +1,5 @@
 import { BerthError } from '../domain/errors.ts'
+import { GRAPH_DEPTH_HEADER } from '../domain/graph/depth.ts'
 import { matchesPattern, RUNTIME_CONSTRAINTS } from './constraints.ts'
 import type { ConstrainedShape } from './constraints.ts'
 import { findViolations, validationMessage } from './validate.ts'
@@ -20,6 +21,8 @@ export interface InvocationHead {
   readonly inferenceComponentName: string | undefined
   readonly sessionId: string | undefined
   readonly enableExplanations: string | undefined
+  /** Set by graphs only: see `domain/graph/depth.ts`. */
+  readonly graphDepth: string | undefined
 }
 
 type HeadField = Exclude<keyof InvocationHead, 'operation' | 'endpointName'>
@@ -68,6 +71,7 @@ export function parseInvocationHead(
     inferenceComponentName: undefined,
     sessionId: undefined,
     enableExplanations: undefined,
+    graphDepth: undefined,
   }
   const members = MEMBER_BY_HEADER[operation]
   let isSound = fits(ENDPOINT_NAME, endpointName)
@@ -113,6 +117,7 @@ export function containerHeaders(
   if (targetModel !== undefined) headers['X-Amzn-SageMaker-Target-Model'] = targetModel
   if (targetVariant !== undefined) headers['X-Amzn-SageMaker-Target-Variant'] = targetVariant
   if (sessionId !== undefined) headers['X-Amzn-SageMaker-Session-Id'] = sessionId
+  if (head.graphDepth !== undefined) headers[GRAPH_DEPTH_HEADER] = head.graphDepth
   return headers
 }
 
@@ -124,6 +129,8 @@ function memberByHeader(operation: RuntimeOperation): ReadonlyMap<string, Header
     const field = (name.charAt(0).toLowerCase() + name.slice(1)) as HeadField
     members.set(locationName.toLowerCase(), { name, field, shape: findShape(shape) })
   }
+  // Not of the service: whoever reads it judges its value.
+  members.set(GRAPH_DEPTH_HEADER, { name: '', field: 'graphDepth', shape: { type: 'string' } })
   return members
 }
 
@@ -145,7 +152,7 @@ function assertValidHead(head: InvocationHead): void {
   const input: Record<string, string> = { EndpointName: head.endpointName, Body: '' }
   for (const { name, field } of MEMBER_BY_HEADER[head.operation].values()) {
     const value = head[field]
-    if (value !== undefined) input[name] = value
+    if (value !== undefined && name !== '') input[name] = value
   }
   const shapeName = `${head.operation}Input`
   const violations = findViolations(shapeName, input, undefined, RUNTIME_CONSTRAINTS)

@@ -92,6 +92,7 @@ export class ControlHarness {
       isImageOffered: (image) => image === 'berth/echo',
       offeredImages: ['berth/echo'],
       findModelDataProblem: async () => undefined,
+      readModelFile: () => Promise.resolve(undefined),
       describeHoldMs: 20_000,
       findSecret: (key, token) => findSecret(credentials, key, token, nowMs()),
       signingKeys: new SigningKeyCache(),

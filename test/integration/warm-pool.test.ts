@@ -32,6 +32,7 @@ const server = {
   batching: 'on',
   python,
   nodePackagesDirectory: '',
+  credentialsFile: '/nonexistent',
 } as const
 
 // Pings that are never repeated: whatever becomes ready did so by its first good one.

@@ -27,19 +27,28 @@ export class ModelServerProcess implements AsyncDisposable {
   readonly exited: Promise<number | null>
   readonly #folder: string
 
-  private constructor(args: readonly string[], socketPath: string | undefined) {
+  private constructor(
+    args: readonly string[],
+    socketPath: string | undefined,
+    environment: Readonly<Record<string, string>>,
+  ) {
     this.#folder = mkdtempSync(join(tmpdir(), 'berth-ms-'))
     this.socketPath = socketPath ?? join(this.#folder, 'a.sock')
     this.child = spawn(process.execPath, [MAIN, `--socket=${this.socketPath}`, ...args], {
       stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, ...environment },
     })
     this.exited = once(this.child, 'exit').then(([code]) => code)
   }
 
   /** @param socketPath where a predecessor listened that is gone; a fresh path by default. */
-  static async start(args: readonly string[], socketPath?: string): Promise<ModelServerProcess> {
+  static async start(
+    args: readonly string[],
+    socketPath?: string,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<ModelServerProcess> {
     await using started = new AsyncDisposableStack()
-    const server = started.use(new ModelServerProcess(args, socketPath))
+    const server = started.use(new ModelServerProcess(args, socketPath, environment))
     await until('the model server to answer', () => {
       const { exitCode, signalCode } = server.child
       if (exitCode === null && signalCode === null) return answersPing(server.socketPath)

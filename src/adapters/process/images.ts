@@ -56,6 +56,7 @@ export const BUILT_IN_IMAGES = [
   'berth/python',
   'berth/node',
   'berth/triton',
+  'berth/graph',
   'berth/echo',
 ] as const
 
@@ -69,6 +70,8 @@ export interface ModelServerProgram {
   readonly idleExitSeconds: number
   /** `on` or `off`: whether invocations that wait may share a run. */
   readonly batching: string
+  /** The installation's keys: only a graph is told where, which runs no code of anybody. */
+  readonly credentialsFile: string
   readonly python: PythonPlace
   /** Where npm packages of user code are kept and shared. */
   readonly nodePackagesDirectory: string
@@ -102,6 +105,7 @@ export function builtInImages(
       ...modelServerArguments(name, launch, server),
       ...(hasPython ? pythonArguments(server.python, packages) : []),
       ...(hasNode ? [`--packages-directory=${server.nodePackagesDirectory}`] : []),
+      ...(name === 'berth/graph' ? [`--credentials-file=${server.credentialsFile}`] : []),
     ]
     return {
       command: server.nodePath,

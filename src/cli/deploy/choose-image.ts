@@ -9,6 +9,7 @@ export const BUILT_IN_IMAGES = {
   'berth/node': 'code/inference.ts, .js or .mjs, or a code/package.json that names another file',
   'berth/triton':
     'a Triton model repository: NAME/1/model.onnx, or several and SAGEMAKER_TRITON_DEFAULT_MODEL_NAME',
+  'berth/graph': 'graph.yaml: which models are asked, and how their answers become one',
   'berth/echo': 'no model: it answers what it is sent, for contract tests',
 } as const
 
@@ -33,6 +34,7 @@ export function chooseImage(names: readonly string[]): keyof typeof BUILT_IN_IMA
   if (names.some((name) => REPOSITORY_CONFIG.test(name))) return 'berth/triton'
   if (names.includes('code/inference.py') || names.includes('inference.py')) return 'berth/python'
   if (names.some((name) => NODE_CODE.test(name))) return 'berth/node'
+  if (names.includes('graph.yaml')) return 'berth/graph'
   const onnxCount = names.filter((name) => name.toLowerCase().endsWith('.onnx')).length
   if (names.includes(ONNX_MODEL_NAME) || onnxCount === 1) return 'berth/onnx'
   if (names.some((name) => PYTHON_MODEL.test(name))) return 'berth/python'

@@ -8,6 +8,7 @@ import { MODEL_ROWS, refuseNotOffered } from './not-offered.ts'
 import type { Operation, OperationContext } from './operation.ts'
 import { alreadyExists, invalid } from './refusals.ts'
 import { tagsOf } from './tags.ts'
+import { refuseWrongGraph } from './refuse-wrong-graph.ts'
 
 /** Records a model after looking that its image and its model data are there. */
 export const createModel: Operation<'CreateModel'> = {
@@ -21,7 +22,10 @@ export const createModel: Operation<'CreateModel'> = {
     const tags = tagsOf(Tags)
     if ((await store.findModel(name)) !== undefined)
       throw alreadyExists(installation, 'model', name)
-    for (const container of containers) await refuseUnusable(container, context)
+    for (const container of containers) {
+      await refuseUnusable(container, context)
+      await refuseWrongGraph(container, context)
+    }
 
     const arn = encodeArn(installation, 'model', name)
     const model = {

@@ -15,6 +15,12 @@ export interface OperationDeps {
   readonly offeredImages: readonly string[]
   /** Why a model's data cannot be used, in AWS's words (`Could not find model data at s3://….`). */
   readonly findModelDataProblem: (source: ModelDataSource) => Promise<string | undefined>
+  /** A text file of a model's data; undefined when it has none of this name. @throws BerthError unfit model data. */
+  readonly readModelFile: (
+    source: ModelDataSource,
+    name: string,
+    signal: AbortSignal,
+  ) => Promise<string | undefined>
   /** How long DescribeEndpoint waits for a change in progress to settle. */
   readonly describeHoldMs: number
 }

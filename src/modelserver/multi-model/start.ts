@@ -29,8 +29,11 @@ export async function startMultiModelImage(options: MultiModelOptions): Promise<
       return startImageHost({ ...options, startModel: await nodeModels(options) })
     case 'berth/triton':
       return startImageHost({ ...options, startModel: await tritonModels(options) })
-    case 'berth/echo':
-      throw new StartFailure('badOptions', 'berth/echo has no models, so it cannot serve many')
+    case 'berth/graph':
+    case 'berth/echo': {
+      const what = `${options.imageName} loads no models, so it cannot serve many`
+      throw new StartFailure('badOptions', what)
+    }
   }
 }
 
