@@ -14,6 +14,7 @@ import { renderReport, type Section } from './harness/report.ts'
 import { type BenchOptions, FULL, SMOKE } from './harness/scale.ts'
 import { measureOverload } from './overload.ts'
 import { measureMidSize } from './mid-size.ts'
+import { measureMultiModel } from './multi-model.ts'
 import { measurePlatform } from './platform.ts'
 import { measureSigV4 } from './sigv4.ts'
 import { measureStoreAtSize } from './store-at-size.ts'
@@ -29,6 +30,7 @@ const BENCHES = {
   modes: measureGatewayModes,
   sigv4: measureSigV4,
   'mid-size': measureMidSize,
+  'multi-model': measureMultiModel,
   overload: measureOverload,
   batcher: measureDynamicBatcher,
   memory: measureGatewayMemory,
