@@ -55,7 +55,7 @@ async function serve(
   if (options.idleExitMs > 0) stopWhenIdle(modelServer, options.idleExitMs, stop)
 }
 
-// Three of the images are loaded when they are asked for: the others would wait for what only those need (protobufjs among it).
+// Most images are loaded when they are asked for: the others would wait for what only those need (protobufjs among it).
 async function startImage(
   options: Options,
   variables: ReturnType<typeof environment>,
@@ -63,61 +63,33 @@ async function startImage(
 ): Promise<Image> {
   const { address } = options
   const socketPath = 'socketPath' in address ? address.socketPath : undefined
+  const common = { ...options, socketPath, environment: variables, log }
+  const onStartFailure = exitBecause
   if (variables['SAGEMAKER_MULTI_MODEL'] === 'true') {
     const { startMultiModelImage } = await import('./multi-model/start.ts')
-    return startMultiModelImage({ ...options, socketPath, environment: variables, log })
+    return startMultiModelImage(common)
   }
   switch (options.imageName) {
     case 'berth/onnx':
-      return startOnnxImage({
-        ...options,
-        socketPath,
-        spareWorker,
-        log,
-        onStartFailure: exitBecause,
-      })
+      return startOnnxImage({ ...options, socketPath, spareWorker, log, onStartFailure })
     case 'berth/python': {
       const { startPythonImage } = await import('./python/python-image.ts')
-      return startPythonImage({
-        ...options,
-        socketPath,
-        environment: variables,
-        log,
-        onStartFailure: exitBecause,
-      })
+      return startPythonImage({ ...common, onStartFailure })
     }
     case 'berth/node': {
       const { startNodeImage } = await import('./node/node-image.ts')
-      return startNodeImage({
-        ...options,
-        socketPath,
-        environment: variables,
-        log,
-        onStartFailure: exitBecause,
-      })
+      return startNodeImage({ ...common, onStartFailure })
     }
     case 'berth/triton': {
       const { startTritonImage } = await import('./triton/triton-image.ts')
-      return startTritonImage({
-        ...options,
-        socketPath,
-        environment: variables,
-        log,
-        onStartFailure: exitBecause,
-      })
+      return startTritonImage({ ...common, onStartFailure })
     }
     case 'berth/graph': {
       const { startGraphImage } = await import('./graph/graph-image.ts')
-      return startGraphImage({ ...options, socketPath, environment: variables, log })
+      return startGraphImage(common)
     }
     case 'berth/echo':
-      return startEchoImage({
-        ...options,
-        socketPath,
-        environment: variables,
-        exit: exitWith,
-        log,
-      })
+      return startEchoImage({ ...common, exit: exitWith })
   }
 }
 
