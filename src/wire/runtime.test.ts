@@ -41,6 +41,7 @@ describe('parseInvocationHead', () => {
       targetVariant: 'blue',
       targetContainerHostname: undefined,
       inferenceId: undefined,
+      graphDepth: undefined,
       inferenceComponentName: undefined,
       sessionId: undefined,
       enableExplanations: '`true`',
