@@ -84,9 +84,10 @@ export async function disposeBerth(berth: RunningBerth): Promise<void> {
   const wasRunning = berth.control.exitCode === null && berth.control.signalCode === null
   if (wasRunning) await berth.stop()
   const left = installationPids(berth.dataDir)
+  const named = left.map((pid) => `${pid} ${readCommandLine(pid)}`)
   for (const pid of left) process.kill(pid, 'SIGKILL')
   rmSync(berth.dataDir, { recursive: true, force: true })
-  if (wasRunning) assert.deepEqual(left, [], 'processes left behind by an orderly stop')
+  if (wasRunning) assert.deepEqual(named, [], 'processes left behind by an orderly stop')
 }
 
 /**
@@ -152,4 +153,12 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(AWS_|BERTH_)/.test(name)),
   )
+}
+
+function readCommandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return '(gone meanwhile)'
+  }
 }
