@@ -1,3 +1,4 @@
+import { until } from './until.ts'
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -73,6 +74,8 @@ export async function startBerth(options: StartOptions = {}): Promise<RunningBer
   }
 }
 
+const ENDED_MS = 2_000
+
 /**
  * Ends whatever of an installation still runs, removes its folder, and fails when something had been left behind by an
  * orderly stop.
@@ -83,6 +86,11 @@ export async function disposeBerth(berth: RunningBerth): Promise<void> {
   berth.s3.destroy()
   const wasRunning = berth.control.exitCode === null && berth.control.signalCode === null
   if (wasRunning) await berth.stop()
+  // One that is ending is not left behind: its parent may be gone a moment before it.
+  if (wasRunning)
+    await until('all to end', () => installationPids(berth.dataDir).length === 0, ENDED_MS).catch(
+      () => undefined,
+    )
   const left = installationPids(berth.dataDir)
   const named = left.map((pid) => `${pid} ${readCommandLine(pid)}`)
   for (const pid of left) process.kill(pid, 'SIGKILL')
