@@ -1,12 +1,28 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
+import { promisify } from 'node:util'
+
+import { credentials, makeClientConstructor } from '@grpc/grpc-js'
+import type { Client } from '@grpc/grpc-js'
+
+import { loadProtocol } from '../../src/modelserver/triton/grpc/load-protocol.ts'
 import { startTriton, TestRepository } from '../support/triton-server.ts'
 import type { RunningTriton } from '../support/triton-server.ts'
 import { until } from '../support/until.ts'
 
 let repository: TestRepository
 let server: RunningTriton
+let client: Client
+
+const { service } = loadProtocol('inference.proto', 'inference.GRPCInferenceService')
+const { ModelInfer } = service
+if (ModelInfer === undefined) throw new Error('inference.proto has no ModelInfer.')
+const { path, requestSerialize, responseDeserialize } = ModelInfer
+const infer = (request: object): Promise<unknown> =>
+  promisify((done: (error: Error | null, reply?: unknown) => void) =>
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, done),
+  )()
 
 before(async () => {
   repository = new TestRepository({
@@ -16,9 +32,12 @@ before(async () => {
     'many/1/model.onnx': { fixture: 'affine.onnx' },
   })
   server = await startTriton(repository.path, ['--model-control-mode=explicit'])
+  const InferenceClient = makeClientConstructor(service, 'inference')
+  client = new InferenceClient(`127.0.0.1:${server.grpcPort}`, credentials.createInsecure())
 })
 
 after(async () => {
+  client.close()
   assert.equal(await server.stop(), 0)
   repository[Symbol.dispose]()
 })
@@ -30,17 +49,19 @@ async function load(model: string, config: object): Promise<void> {
   assert.equal(status, 200, text)
 }
 
-/** Requests to `heavy`, of which so many rounds keep an instance busy, in the order in which they were answered. */
+/**
+ * Requests to `heavy`, of which so many rounds keep an instance busy, in the order in which they were answered. All on one
+ * connection: between two, nothing says which answer is read first.
+ */
 class Heavy {
   readonly answered: string[] = []
   readonly #all: Promise<void>[] = []
 
   send(name: string, rounds: number, parameters: object = {}): void {
     const answer = async (): Promise<void> => {
-      const inputs = [{ name: 'rounds', datatype: 'INT64', shape: [1, 1], data: [rounds] }]
-      const body = { inputs, parameters }
-      const { status, text } = await server.send('POST', '/v2/models/heavy/infer', body)
-      assert.equal(status, 200, text)
+      const contents = { int64_contents: [rounds] }
+      const inputs = [{ name: 'rounds', datatype: 'INT64', shape: [1, 1], contents }]
+      await infer({ model_name: 'heavy', inputs, parameters })
       this.answered.push(name)
     }
     this.#all.push(answer())
@@ -68,9 +89,9 @@ test('what has a higher priority goes first, though it came last', async () => {
   heavy.send('default', 2000)
   // One of both runs.
   await pending(1)
-  heavy.send('low', 100, { priority: 3 })
+  heavy.send('low', 100, { priority: { int64_param: 3 } })
   await pending(2)
-  heavy.send('high', 100, { priority: 1 })
+  heavy.send('high', 100, { priority: { int64_param: 1 } })
   await pending(3)
   const [first, ...others] = await heavy.end()
   assert.ok(first === 'runs' || first === 'default')
@@ -88,7 +109,7 @@ test('what waited too long goes after all others of its level, where the policy 
   heavy.send('runs', 2000)
   heavy.send('runs', 2000)
   await pending(1)
-  heavy.send('impatient', 100, { timeout: 1 })
+  heavy.send('impatient', 100, { timeout: { int64_param: 1 } })
   await pending(2)
   heavy.send('patient', 100)
   await pending(3)
