@@ -74,7 +74,7 @@ export async function startBerth(options: StartOptions = {}): Promise<RunningBer
   }
 }
 
-const ENDED_MS = 2_000
+const ENDED_MS = 10_000
 
 /**
  * Ends whatever of an installation still runs, removes its folder, and fails when something had been left behind by an
