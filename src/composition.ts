@@ -289,6 +289,7 @@ export function controlDeps(
     }),
     fleetRuntime: runtime,
     describeModels: (endpointName) => models.describe(endpointName),
+    countInvocations: (endpointName) => link.variantCounters(endpointName),
     stopping,
     describePlatform: describePlatform({ version, startedAtMs }, { url, link, gateways }, runtime),
     log: log.child({ room: 'control' }),

@@ -79,6 +79,7 @@ function printEndpoint(endpoint: EndpointReport, terminal: Terminal, nowMs: numb
     )
   }
   printInstances(endpoint.fleets, terminal, age)
+  printContainers(endpoint, terminal)
   terminal.print('')
   for (const event of endpoint.events.slice(0, EVENTS_SHOWN_MAX)) {
     terminal.print(
@@ -111,6 +112,35 @@ function printInstances(
     if (startFailure === undefined) continue
     terminal.print(terminal.style.red(`${variantName} does not start: ${startFailure}`))
   }
+}
+
+/** Of instances with several containers: each with its health, and what callers got from it. */
+function printContainers({ fleets, containerMetrics }: EndpointReport, terminal: Terminal): void {
+  const rows = fleets.flatMap(({ instances }) =>
+    instances.flatMap(({ instanceId, containers }) =>
+      containers.map((container) => [
+        instanceId,
+        container.hostname,
+        paintStatus(terminal.style, container.state),
+        String(container.pid ?? '-'),
+        String(container.restartCount ?? '-'),
+        container.reason?.split('\n')[0] ?? '',
+      ]),
+    ),
+  )
+  const reason = rows.some((row) => row.at(-1) !== '') ? ['REASON'] : []
+  const headings = ['INSTANCE', 'CONTAINER', 'HEALTH', 'PID', 'RESTARTS', ...reason]
+  if (rows.length > 0) terminal.print(`\n${formatTable(headings, rows)}`)
+  const metricRows = containerMetrics.map((metrics) => [
+    metrics.variantName,
+    metrics.containerName,
+    String(metrics.invocationCount ?? '-'),
+    String(metrics.error4xxCount ?? '-'),
+    String(metrics.error5xxCount ?? '-'),
+    metrics.latencyMicros === undefined ? '-' : `${(metrics.latencyMicros / 1000).toFixed(1)} ms`,
+  ])
+  const metricHeadings = ['VARIANT', 'CONTAINER', 'INVOCATIONS', '4XX', '5XX', 'LATENCY']
+  if (metricRows.length > 0) terminal.print(`\n${formatTable(metricHeadings, metricRows)}`)
 }
 
 function printPlatform(platform: PlatformReport, terminal: Terminal): void {

@@ -18,6 +18,7 @@ export interface InvokeOptions extends TargetOptions {
   readonly contentType?: string
   readonly accept?: string
   readonly targetVariant?: string
+  readonly targetContainer?: string
   readonly stream?: boolean
   readonly json?: boolean
 }
@@ -34,6 +35,7 @@ interface RuntimeInput {
   readonly ContentType: string
   readonly Accept?: string
   readonly TargetVariant?: string
+  readonly TargetContainerHostname?: string
 }
 
 /** Sends one invocation; the answer's bytes go to stdout untouched, everything else to stderr. */
@@ -56,6 +58,9 @@ export async function runInvoke(
     ContentType: contentType,
     ...(options.accept === undefined ? {} : { Accept: options.accept }),
     ...(options.targetVariant === undefined ? {} : { TargetVariant: options.targetVariant }),
+    ...(options.targetContainer === undefined
+      ? {}
+      : { TargetContainerHostname: options.targetContainer }),
   }
   const client = await createRuntimeClient(target)
   using progress = terminal.startProgress(`Waiting for ${name}`)

@@ -10,6 +10,7 @@ import type { Terminal } from './terminal/terminal.ts'
 export interface LogsOptions extends TargetOptions {
   readonly follow?: boolean
   readonly lines: number
+  readonly container?: string
   readonly json?: boolean
 }
 
@@ -22,7 +23,11 @@ export async function runLogs(
   const target = findBerth(options)
   const response = await signedFetch(target, {
     path: `/berth/endpoints/${encodeURIComponent(name)}/logs`,
-    query: { lines: String(options.lines), follow: String(options.follow === true) },
+    query: {
+      lines: String(options.lines),
+      follow: String(options.follow === true),
+      ...(options.container !== undefined && { container: options.container }),
+    },
   })
   if (response.body === null) return 'ok'
   for await (const line of readLines(response.body)) {
@@ -35,6 +40,10 @@ function formatLine(line: string, { style }: Terminal): string {
   const json = parseJson(line)
   const text = textField(json, 'text')
   if (text === undefined) return line
-  const source = `${textField(json, 'variantName') ?? '?'}/${textField(json, 'instanceId') ?? '?'}`
-  return `${style.dim(source)} ${text}`
+  const source = [
+    textField(json, 'variantName') ?? '?',
+    textField(json, 'instanceId') ?? '?',
+    textField(json, 'containerHostname') ?? [],
+  ]
+  return `${style.dim(source.flat().join('/'))} ${text}`
 }

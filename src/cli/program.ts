@@ -139,6 +139,7 @@ function addInvoke(program: Command, { terminal, end }: ProgramDeps): void {
     )
     .option('--accept <type>', 'content type wanted back')
     .option('--target-variant <variant>', 'variant to invoke, whatever the weights')
+    .option('--target-container <hostname>', 'container to invoke, of those invoked directly')
     .option('--stream', 'print the answer while it arrives')
     .option('--json', 'print answer, variant and latency as one JSON object')
     .action(async (name: string, options: InvokeOptions) =>
@@ -180,10 +181,12 @@ function addLogs(program: Command, { terminal, end }: ProgramDeps): void {
   targetCommand(program, 'logs', "Print what an endpoint's containers wrote.", [
     'berth logs digits',
     'berth logs digits --follow --lines 0',
+    'berth logs wine --container score',
   ])
     .argument('<name>', 'endpoint')
     .option('-f, --follow', 'go on until Ctrl-C')
     .option('-n, --lines <count>', 'how many of the last lines', parseCount, 100)
+    .option('--container <hostname>', 'of several containers, only this one')
     .option('--json', 'print JSON lines')
     .action(async (name: string, options: LogsOptions) =>
       end(await (await import('./logs.ts')).runLogs(name, options, terminal)),

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { JsonObject } from '../domain/json.ts'
 import type { Log } from '../platform/log.ts'
 import type { FleetRuntime } from '../ports/fleet-runtime.ts'
+import type { VariantCounters } from '../wire/link.ts'
 import type { VerifyDeps } from '../wire/sigv4.ts'
 import type { SigningKeyCache } from '../wire/sigv4-keys.ts'
 import type { OperationDeps } from './sagemaker/operation.ts'
@@ -26,6 +27,8 @@ export interface ControlDeps extends OperationDeps {
   readonly describePlatform: () => Promise<JsonObject>
   /** What is loaded on the instances of a multi-model endpoint. */
   readonly describeModels?: (endpointName: string) => ModelsInside
+  /** What each gateway has counted of an endpoint since it started. */
+  readonly countInvocations?: (endpointName: string) => readonly VariantCounters[]
   /** Aborts when the platform stops: replies that would go on for ever end then. */
   readonly stopping: AbortSignal
   readonly log: Log

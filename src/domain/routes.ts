@@ -42,7 +42,7 @@ export interface VariantRoute {
   readonly routingStrategy: RoutingStrategy
   /** Hostname of the container, for error messages (`primary` for a single container); of a pipeline's first. */
   readonly containerHostname: string
-  /** Ready instances; may be empty while they are replaced, and is where containers are invoked directly. */
+  /** Ready instances; empty while they are replaced, and always where containers are invoked directly. */
   readonly instances: readonly InstanceRoute[]
   /** Absent where the variant serves one model. */
   readonly multiModel?: MultiModelRoute
@@ -56,16 +56,31 @@ export interface EndpointRoute {
   readonly variants: readonly VariantRoute[]
 }
 
-/**
- * What invocations of a variant are admitted and routed to by itself: each container that callers name, or the variant
- * as a whole. A part is a route like that of a variant with one container.
- */
-export function partsOf(variant: VariantRoute): readonly VariantRoute[] {
+/** What invocations are admitted and routed to by itself: a route like that of a variant with one container. */
+export interface RoutePart extends VariantRoute {
+  /** Of the container that callers name; absent where the part is the variant as a whole. */
+  readonly directHostname?: string
+}
+
+/** The parts of a variant: each container that callers name, or the variant as a whole. */
+export function partsOf(variant: VariantRoute): readonly RoutePart[] {
   const { directContainers, ...whole } = variant
   if (directContainers === undefined) return [variant]
   return directContainers.map(({ hostname, instances }) => {
-    return { ...whole, containerHostname: hostname, instances }
+    return { ...whole, containerHostname: hostname, directHostname: hostname, instances }
   })
+}
+
+/** Whether callers name containers of the endpoint, or of a variant of it. */
+export function hasDirectContainers({ variants }: EndpointRoute): boolean {
+  return variants.some(({ directContainers }) => directContainers !== undefined)
+}
+
+/** Whether one of the containers that callers name has this hostname. */
+export function isDirectHostname({ variants }: EndpointRoute, hostname: string): boolean {
+  return variants.some(({ directContainers = [] }) =>
+    directContainers.some((container) => container.hostname === hostname),
+  )
 }
 
 /** Containers that invocations of an endpoint may be sent to, each once. */

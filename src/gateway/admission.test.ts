@@ -138,7 +138,7 @@ test('who waits for a variant that is removed is told', async () => {
 test('an instance that refused is left alone for a second, then tried again', async () => {
   const { apply, enter, admission, clock } = build()
   apply(route('a'))
-  admission.recordRefusal('a')
+  admission.recordRefusal(instance('a'))
   let isAdmitted = false
   const waiting = enter().then((slot) => {
     isAdmitted = true

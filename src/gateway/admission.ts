@@ -1,6 +1,7 @@
 import type { AdmissionVerdict } from '../domain/admission.ts'
 import { BerthError } from '../domain/errors.ts'
-import type { EndpointRoute, InstanceRoute, VariantRoute } from '../domain/routes.ts'
+import { containerKey, partsOf } from '../domain/routes.ts'
+import type { ContainerRoute, EndpointRoute, InstanceRoute, RoutePart } from '../domain/routes.ts'
 import { ServiceTime } from '../domain/service-time.ts'
 import type { Clock } from '../ports/clock.ts'
 import { ClientGone } from './deadline.ts'
@@ -14,9 +15,9 @@ const SUSPECT_MS = 1_000
 
 /** Bounds of admission and what it takes from its surroundings. */
 export interface AdmissionOptions {
-  /** Invocations outstanding on one instance at a time. */
+  /** Invocations outstanding on one instance at a time, or on one container of it that callers name. */
   readonly slotsPerInstance: number
-  /** Invocations that may wait, per variant. */
+  /** Invocations that may wait, per lane. */
   readonly waitingMax: number
   /** How long an invocation waits while its variant has no instance that accepts connections. */
   readonly unreadyWaitMs: number
@@ -80,21 +81,30 @@ interface SlotOwner {
 export interface SlotRequest {
   readonly endpointName: string
   readonly variantName: string
+  /** Of the container that the caller names, where callers do. */
+  readonly directHostname?: string | undefined
   /** Where an attempt failed; chosen again only when nothing else is there. */
   readonly avoidInstanceId: string | undefined
   readonly deadline: Deadline
 }
 
+/** Whom an invocation is for, as far as its head says. */
+export interface SlotTarget {
+  readonly targetVariant: string | undefined
+  readonly targetContainerHostname: string | undefined
+}
+
 /**
- * One slot for each outstanding invocation, and one bounded waiting line for each variant.
+ * One slot for each outstanding invocation, and one bounded waiting line for each variant, or for each container of it
+ * that callers name: one that is slow fills its own slots and its own line, not those of its siblings.
  *
  * Waiters hold their body in memory, so both the line and the bytes (`BodyBudget`) are bounded.
  */
 export class Admission {
   readonly #options: AdmissionOptions
-  readonly #laneByVariant = new Map<string, Lane>()
+  readonly #laneByKey = new Map<string, Lane>()
   readonly #lanesByEndpoint = new Map<string, readonly Lane[]>()
-  readonly #useByInstance = new Map<string, InstanceUse>()
+  readonly #useByContainer = new Map<string, InstanceUse>()
   readonly #nowMs: () => number
   readonly #slotOwner: SlotOwner
   readonly #closing = new AbortController()
@@ -110,15 +120,16 @@ export class Admission {
   applyRoute(previous: EndpointRoute | undefined, next: EndpointRoute | undefined): void {
     const kept = new Set<string>()
     const lanes: Lane[] = []
-    for (const variant of next?.variants ?? []) {
-      const key = laneKey(next?.endpointName ?? '', variant.variantName)
+    for (const part of (next?.variants ?? []).flatMap(partsOf)) {
+      const endpointName = next?.endpointName ?? ''
+      const key = laneKey({ ...part, endpointName })
       kept.add(key)
-      lanes.push(this.#applyVariant(key, variant, this.#usefulMsOf(next?.endpointName ?? '')))
+      lanes.push(this.#applyPart(key, part, this.#usefulMsOf(endpointName)))
     }
     if (next !== undefined) this.#lanesByEndpoint.set(next.endpointName, lanes)
     else if (previous !== undefined) this.#lanesByEndpoint.delete(previous.endpointName)
-    for (const variant of previous?.variants ?? []) {
-      const key = laneKey(previous?.endpointName ?? '', variant.variantName)
+    for (const part of (previous?.variants ?? []).flatMap(partsOf)) {
+      const key = laneKey({ ...part, endpointName: previous?.endpointName ?? '' })
       if (!kept.has(key)) this.#removeLane(key)
     }
   }
@@ -126,20 +137,21 @@ export class Admission {
   /**
    * Refuses an invocation whose body has not been read yet, when {@link Admission.enter} would refuse it.
    *
-   * @param findTarget the target variant; asked for only when something of the endpoint was rejected lately.
+   * @param findTarget whom it is for; asked for only when something of the endpoint was rejected lately.
    * @throws BerthError `ServiceUnavailable`: whichever variant it goes to, its line is full or it would come too late.
    */
-  refuseEarly(endpointName: string, findTarget: () => string | undefined): void {
+  refuseEarly(endpointName: string, findTarget: () => SlotTarget): void {
     const lanes = this.#lanesByEndpoint.get(endpointName)
     if (lanes === undefined || !lanes.some(({ isRefusing }) => isRefusing)) return
-    const target = findTarget()
+    const { targetVariant, targetContainerHostname } = findTarget()
     let refusal: BerthError | undefined
     for (const lane of lanes) {
-      const { variantName, weight } = lane.variant
-      if (target === undefined ? weight === 0 : variantName !== target) continue
+      const { variantName, directHostname, weight } = lane.part
+      if (targetVariant === undefined ? weight === 0 : variantName !== targetVariant) continue
+      if (directHostname !== undefined && directHostname !== targetContainerHostname) continue
       const verdict = lane.decide(undefined, this.#nowMs())
       if (verdict.kind !== 'rejected') return
-      refusal = this.#rejection(verdict, { endpointName, variantName })
+      refusal = this.#rejection(verdict, { endpointName, variantName, directHostname })
     }
     if (refusal !== undefined) throw refusal
   }
@@ -152,9 +164,9 @@ export class Admission {
    * @throws ClientGone
    */
   enter(request: SlotRequest): Slot | Promise<Slot> {
-    const { endpointName, variantName, avoidInstanceId, deadline } = request
+    const { avoidInstanceId, deadline } = request
     if (deadline.endedBy !== undefined) throw endOf(request)
-    const lane = this.#laneByVariant.get(laneKey(endpointName, variantName))
+    const lane = this.#laneByKey.get(laneKey(request))
     if (lane === undefined) throw variantRemoved(request)
     const verdict = lane.decide(avoidInstanceId, this.#nowMs())
     switch (verdict.kind) {
@@ -167,9 +179,9 @@ export class Admission {
     }
   }
 
-  /** What is outstanding on an instance that is routed to. */
-  findUse(instanceId: string): InstanceUse | undefined {
-    const use = this.#useByInstance.get(instanceId)
+  /** What is outstanding on an instance that is routed to, by the container that takes invocations. */
+  findUse(instance: ContainerRoute): InstanceUse | undefined {
+    const use = this.#useByContainer.get(containerKey(instance))
     return use?.lane === undefined ? undefined : use
   }
 
@@ -179,8 +191,8 @@ export class Admission {
   }
 
   /** The instance refused a connection: it is left alone for a while. */
-  recordRefusal(instanceId: string): boolean {
-    const use = this.#useByInstance.get(instanceId)
+  recordRefusal(instance: ContainerRoute): boolean {
+    const use = this.#useByContainer.get(containerKey(instance))
     const nowMs = this.#nowMs()
     if (use === undefined || use.suspectUntilMs > nowMs) return false
     use.suspectUntilMs = nowMs + SUSPECT_MS
@@ -197,15 +209,15 @@ export class Admission {
 
   outstandingByInstance(): Readonly<Record<string, number>> {
     const counts: Record<string, number> = {}
-    for (const { instanceId, outstandingCount } of this.#useByInstance.values()) {
-      if (outstandingCount > 0) counts[instanceId] = outstandingCount
+    for (const { instanceId, outstandingCount } of this.#useByContainer.values()) {
+      if (outstandingCount > 0) counts[instanceId] = (counts[instanceId] ?? 0) + outstandingCount
     }
     return counts
   }
 
   get waitingCount(): number {
     let count = 0
-    for (const lane of this.#laneByVariant.values()) count += lane.waitingCount
+    for (const lane of this.#laneByKey.values()) count += lane.waitingCount
     return count
   }
 
@@ -220,49 +232,53 @@ export class Admission {
     return (objectiveMsOf?.(endpointName) ?? objectiveMs) || invocationTimeoutMs
   }
 
-  #applyVariant(key: string, variant: VariantRoute, usefulMs: number): Lane {
+  #applyPart(key: string, part: RoutePart, usefulMs: number): Lane {
     const { waitingMax, random } = this.#options
-    const lane = this.#laneByVariant.get(key) ?? new Lane(variant, { waitingMax, usefulMs, random })
-    this.#laneByVariant.set(key, lane)
-    const uses = variant.instances.map((instance) => this.#findOrAddUse(instance, usefulMs))
+    const lane = this.#laneByKey.get(key) ?? new Lane(part, { waitingMax, usefulMs, random })
+    this.#laneByKey.set(key, lane)
+    const uses = part.instances.map((instance) => this.#findOrAddUse(instance, usefulMs))
     const present = new Set(uses)
     for (const use of lane.uses) if (!present.has(use)) this.#removeUse(use)
     for (const use of uses) use.lane = lane
-    lane.update(variant, uses)
+    lane.update(part, uses)
     lane.admitWaiting(this.#nowMs())
     return lane
   }
 
   #findOrAddUse(instance: InstanceRoute, usefulMs: number): InstanceUse {
-    const known = this.#useByInstance.get(instance.instanceId)
-    if (known !== undefined) return known
+    const key = containerKey(instance)
+    const known = this.#useByContainer.get(key)
+    if (known !== undefined) {
+      known.instance = instance
+      return known
+    }
     const { instanceId } = instance
     const slotCount = this.#options.slotsPerInstance
     const counts = { outstandingCount: 0, slotCount, suspectUntilMs: 0 }
     const service = new ServiceTime(usefulMs)
     const use: InstanceUse = { instanceId, instance, service, ...counts, lane: undefined }
-    this.#useByInstance.set(instanceId, use)
+    this.#useByContainer.set(key, use)
     return use
   }
 
   #removeLane(key: string): void {
-    const lane = this.#laneByVariant.get(key)
+    const lane = this.#laneByKey.get(key)
     if (lane === undefined) return
-    this.#laneByVariant.delete(key)
+    this.#laneByKey.delete(key)
     lane.close()
     for (const use of lane.uses) this.#removeUse(use)
   }
 
   #removeUse(use: InstanceUse): void {
     use.lane = undefined
-    if (use.outstandingCount === 0) this.#useByInstance.delete(use.instanceId)
+    if (use.outstandingCount === 0) this.#useByContainer.delete(containerKey(use.instance))
   }
 
   #giveBack(use: InstanceUse, nowMs: number): void {
     use.outstandingCount -= 1
     if (use.lane !== undefined) use.lane.admitWaiting(nowMs)
     else if (use.outstandingCount === 0) {
-      this.#useByInstance.delete(use.instanceId)
+      this.#useByContainer.delete(containerKey(use.instance))
       this.#options.onInstanceFree(use.instanceId)
     }
   }
@@ -308,8 +324,9 @@ export class Admission {
 
 type Rejection = Extract<AdmissionVerdict<InstanceUse>, { kind: 'rejected' }>
 
-function laneKey(endpointName: string, variantName: string): string {
-  return `${endpointName}/${variantName}`
+function laneKey({ endpointName, variantName, directHostname }: Names): string {
+  const key = `${endpointName}/${variantName}`
+  return directHostname === undefined ? key : `${key}/${directHostname}`
 }
 
 function endOf(request: SlotRequest): Error {
@@ -317,40 +334,49 @@ function endOf(request: SlotRequest): Error {
   return endedBy instanceof ClientGone ? endedBy : noSlotInTime(request)
 }
 
-type Names = Pick<SlotRequest, 'endpointName' | 'variantName'>
+type Names = Pick<SlotRequest, 'endpointName' | 'variantName' | 'directHostname'>
 
-function variantRemoved({ endpointName, variantName }: Names): BerthError {
-  return unavailable(`Variant ${variantName} of endpoint ${endpointName} has just been removed.`)
+function laneName({ endpointName, variantName, directHostname }: Names): string {
+  const variant = `variant ${variantName} of endpoint ${endpointName}`
+  return directHostname === undefined ? variant : `container ${directHostname} of ${variant}`
+}
+
+function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+function variantRemoved(names: Names): BerthError {
+  return unavailable(`${capitalised(laneName(names))} has just been removed.`)
 }
 
 function failureOf(reason: WaiterFailure, names: Names): BerthError {
   return reason === 'variant-removed' ? variantRemoved(names) : waitedTooLong(names)
 }
 
-function tooLate({ endpointName, variantName }: Names, predictedMs: number, usefulMs: number) {
-  const what = `Variant ${variantName} of endpoint ${endpointName} would answer in about`
+function tooLate(names: Names, predictedMs: number, usefulMs: number) {
+  const what = `${capitalised(laneName(names))} would answer in about`
   const times = `${Math.ceil(predictedMs)} ms, and ${usefulMs} ms are allowed`
   return unavailable(`${what} ${times}. Repeat the call, or add instances.`)
 }
 
-function waitedTooLong({ endpointName, variantName }: Names): BerthError {
-  const what = `Too many invocations wait for variant ${variantName} of endpoint ${endpointName}`
+function waitedTooLong(names: Names): BerthError {
+  const what = `Too many invocations wait for ${laneName(names)}`
   return unavailable(`${what} to answer this one in time. Repeat the call, or add instances.`)
 }
 
-function lineIsFull({ endpointName, variantName }: Names, waitingMax: number): BerthError {
-  const line = `${waitingMax} invocations already wait for variant ${variantName} of endpoint`
-  return unavailable(`${line} ${endpointName}. Repeat the call, or add instances.`)
+function lineIsFull(names: Names, waitingMax: number): BerthError {
+  const line = `${waitingMax} invocations already wait for ${laneName(names)}`
+  return unavailable(`${line}. Repeat the call, or add instances.`)
 }
 
-function noSlotInTime({ endpointName, variantName }: Names): BerthError {
-  const what = `No instance of variant ${variantName} of endpoint ${endpointName} came free`
+function noSlotInTime(names: Names): BerthError {
+  const what = `No instance of ${laneName(names)} came free`
   return unavailable(`${what} before the invocation timed out. Repeat the call, or add instances.`)
 }
 
 /** No instance accepts connections, and none did in the time an invocation waits for one. */
-export function noInstance({ endpointName, variantName }: Names): BerthError {
-  const what = `Variant ${variantName} of endpoint ${endpointName} has no healthy instance`
+export function noInstance(names: Names): BerthError {
+  const what = `${capitalised(laneName(names))} has no healthy instance`
   return unavailable(`${what} at the moment. Repeat the call.`)
 }
 

@@ -2,7 +2,7 @@ import { decideRetry } from '../domain/admission.ts'
 import type { Installation } from '../domain/arn.ts'
 import { chooseVariant } from '../domain/choose.ts'
 import { BerthError } from '../domain/errors.ts'
-import type { EndpointRoute, VariantRoute } from '../domain/routes.ts'
+import type { EndpointRoute, RoutePart, VariantRoute } from '../domain/routes.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { InstanceObservation } from '../wire/link.ts'
 import { modelError } from '../wire/model-error.ts'
@@ -27,6 +27,7 @@ import type { PipelineOutcome } from './pipeline.ts'
 import { StreamReply, WholeReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 import type { InvocationMeter, InvocationStats } from './stats.ts'
+import { targetPartOf } from './target-container.ts'
 import type { ContainerRequest } from './transport.ts'
 import { refuseUnsupported } from './unsupported.ts'
 
@@ -72,9 +73,10 @@ export async function invoke(
   const variant = chooseVariant(endpoint.variants, head.targetVariant, deps.random())
   if (variant === undefined) throw noVariant(head)
   refuseUnsupported(head, variant.multiModel !== undefined)
+  const part = targetPartOf(variant, head)
 
   const { variantName } = variant
-  const meter = deps.stats.start(head.endpointName, variantName)
+  const meter = deps.stats.start(head.endpointName, variantName, part.directHostname)
   const names = { requestId, variantName }
   const reply =
     head.operation === 'InvokeEndpoint'
@@ -84,11 +86,11 @@ export async function invoke(
     const passage = { invocation, reply, meter, deps }
     const outcome: PipelineOutcome =
       variant.multiModel === undefined
-        ? await forwardToOneOf(variant, passage)
+        ? await forwardToOneOf(part, passage)
         : await forwardToModel({ ...invocation, variantName }, deps.models, (enter) =>
-            forwardToOneOf(variant, passage, enter),
+            forwardToOneOf(part, passage, enter),
           )
-    const containerName = outcome.from ?? variant.containerHostname
+    const containerName = outcome.from ?? part.containerHostname
     throwFailure(outcome, { head, variant, containerName, at: deps.at })
     if (outcome.kind === 'broken-off') meter.recordFailure('5xx')
   } catch (error) {
@@ -108,21 +110,21 @@ interface Passage {
 
 // Tries instances until one begins to answer. An attempt may be repeated only while no byte of a reply has come.
 async function forwardToOneOf(
-  { variantName }: VariantRoute,
+  { variantName, directHostname }: RoutePart,
   passage: Passage,
   enter?: Enter,
 ): Promise<PipelineOutcome> {
   const { invocation, deps } = passage
-  const { endpointName } = invocation.head
   const { deadline } = invocation
+  const { endpointName } = invocation.head
+  const names = { endpointName, variantName, directHostname }
   const request = containerRequest(invocation, deps.limits)
   const firstAttemptAtMs = deps.clock.nowMs()
   let resetCount = 0
   let avoidInstanceId: string | undefined
   for (;;) {
     const slotOrWait =
-      enter?.(avoidInstanceId) ??
-      deps.admission.enter({ endpointName, variantName, avoidInstanceId, deadline })
+      enter?.(avoidInstanceId) ?? deps.admission.enter({ ...names, avoidInstanceId, deadline })
     const slot = slotOrWait instanceof Promise ? await slotOrWait : slotOrWait
     const outcome = await attempt(slot, request, passage)
     if (outcome.kind !== 'refused' && outcome.kind !== 'reset') return outcome
@@ -130,7 +132,7 @@ async function forwardToOneOf(
     avoidInstanceId = slot.instance.instanceId
     if (outcome.kind === 'reset') resetCount += 1
     else {
-      const isNews = deps.admission.recordRefusal(avoidInstanceId)
+      const isNews = deps.admission.recordRefusal(slot.instance)
       const observed = { observed: 'connection-refused', detail: outcome.detail } as const
       if (isNews) deps.observe({ endpointName, instanceId: avoidInstanceId, ...observed })
     }
@@ -139,7 +141,7 @@ async function forwardToOneOf(
     const history = { failed: outcome.kind, resetCount, firstAttemptAtMs, nowMs, unreadyWaitMs }
     const verdict = decideRetry(history)
     if (verdict === 'model-error') return { kind: 'broken', detail: outcome.detail }
-    if (verdict === 'unavailable') throw noInstance({ endpointName, variantName })
+    if (verdict === 'unavailable') throw noInstance(names)
   }
 }
 
@@ -166,6 +168,7 @@ async function attempt(
             connections: deps.connections,
             budget: deps.budget.of(head.endpointName),
             place: { ...deps.at, endpointName: head.endpointName },
+            meter,
           })
     if (outcome.kind === 'replied') slot.recordReply()
     return outcome

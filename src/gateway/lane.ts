@@ -4,7 +4,7 @@ import { chooseInstance } from '../domain/choose.ts'
 import type { InstanceLoad } from '../domain/choose.ts'
 import { LineDiscipline } from '../domain/line-discipline.ts'
 import type { LineOrder } from '../domain/line-discipline.ts'
-import type { InstanceRoute, VariantRoute } from '../domain/routes.ts'
+import type { InstanceRoute, RoutePart } from '../domain/routes.ts'
 import type { ServiceTime } from '../domain/service-time.ts'
 
 // Of invocations that are admitted although they are believed to be late: few enough to cost next to nothing.
@@ -13,7 +13,8 @@ const PROBE_INTERVAL_MS_MIN = 200
 
 /** What this gateway has outstanding on one instance; outlives the instance's route until that is nothing. */
 export interface InstanceUse extends InstanceLoad {
-  readonly instance: InstanceRoute
+  /** As the route has it now. */
+  instance: InstanceRoute
   readonly service: ServiceTime
   outstandingCount: number
   suspectUntilMs: number
@@ -46,7 +47,7 @@ export interface LaneOptions {
 }
 
 /**
- * The instances of one variant and the invocations that wait for a slot on them: in the order of arrival, or the newest
+ * The instances of one part of a route and the invocations that wait for a slot on them: in the order of arrival, or the newest
  * first while the line does not drain.
  *
  * Times are of one clock, the caller's.
@@ -56,13 +57,13 @@ export class Lane {
   readonly #discipline: LineDiscipline
   // An array: it is short (`waitingMax`), and both ends are taken from.
   readonly #waiters: Waiter[] = []
-  #variant: VariantRoute
+  #part: RoutePart
   #uses: readonly InstanceUse[] = []
   #probedAtMs = -Infinity
   #isRefusing = false
 
-  constructor(variant: VariantRoute, options: LaneOptions) {
-    this.#variant = variant
+  constructor(part: RoutePart, options: LaneOptions) {
+    this.#part = part
     this.#options = options
     this.#discipline = new LineDiscipline(options.usefulMs)
   }
@@ -75,8 +76,8 @@ export class Lane {
     return this.#uses
   }
 
-  get variant(): VariantRoute {
-    return this.#variant
+  get part(): RoutePart {
+    return this.#part
   }
 
   /** Whether the last invocation that asked was rejected: the next one is worth asking about before its body is read. */
@@ -84,9 +85,9 @@ export class Lane {
     return this.#isRefusing
   }
 
-  /** The variant has another weight, strategy or set of instances. */
-  update(variant: VariantRoute, uses: readonly InstanceUse[]): void {
-    this.#variant = variant
+  /** It has another weight, strategy or set of instances. */
+  update(part: RoutePart, uses: readonly InstanceUse[]): void {
+    this.#part = part
     this.#uses = uses
   }
 
@@ -95,7 +96,7 @@ export class Lane {
     const { waitingMax, usefulMs, random } = this.#options
     const line = { waitingCount: this.#waiters.length, waitingMax }
     const isProbe = nowMs - this.#probedAtMs > this.#probeIntervalMs
-    const strategy = this.#variant.routingStrategy
+    const strategy = this.#part.routingStrategy
     const rule = { strategy, avoidInstanceId, nowMs, usefulMs, isProbe }
     const verdict = decideAdmission(this.#uses, line, rule, random())
     this.#isRefusing = verdict.kind === 'rejected'
@@ -124,7 +125,7 @@ export class Lane {
     for (;;) {
       const waiter = order === 'last-come' ? this.#waiters.at(-1) : this.#waiters[0]
       if (waiter === undefined) return
-      const strategy = this.#variant.routingStrategy
+      const strategy = this.#part.routingStrategy
       const rule = { strategy, avoidInstanceId: waiter.avoidInstanceId, nowMs }
       const use = chooseInstance(this.#uses, rule, this.#options.random())
       if (use === undefined) break
@@ -135,7 +136,7 @@ export class Lane {
     this.#giveUpStale(order, nowMs)
   }
 
-  /** The variant is gone: nobody who waits for it can be admitted. */
+  /** The part is gone: nobody who waits for it can be admitted. */
   close(): void {
     for (const waiter of this.#waiters.splice(0)) waiter.fail('variant-removed')
   }

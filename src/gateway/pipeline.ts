@@ -9,6 +9,7 @@ import type { Deadline } from './deadline.ts'
 import { forward } from './forward.ts'
 import type { ForwardOutcome } from './forward.ts'
 import type { Reply } from './reply.ts'
+import type { CountedFailure, InvocationMeter } from './stats.ts'
 import type { ContainerRequest } from './transport.ts'
 
 // Source: data-plane reference §8.4. AWS says 5 MB and not what a megabyte is.
@@ -30,6 +31,7 @@ export interface PipelineSurroundings {
   /** What containers hand to each other counts here while it is held. */
   readonly budget: ByteBudget
   readonly place: Omit<ModelErrorPlace, 'containerName'>
+  readonly meter: Pick<InvocationMeter, 'recordStep'>
 }
 
 /**
@@ -47,8 +49,9 @@ export interface PipelineSurroundings {
 export async function forwardThrough(
   steps: readonly ContainerRoute[],
   request: ContainerRequest,
-  { reply, deadline, connections, budget, place }: PipelineSurroundings,
+  surroundings: PipelineSurroundings,
 ): Promise<PipelineOutcome> {
+  const { reply, deadline, budget, place } = surroundings
   let { body } = request
   let contentType = request.headers['Content-Type']
   let heldBytes = 0
@@ -59,12 +62,12 @@ export async function forwardThrough(
       const asked = { ...request, body, headers: headersOf(request, contentType, next) }
       if (deadline.endedBy !== undefined) return { ...endOf(deadline), from }
       if (next === undefined) {
-        const last = await forward(connections.find(step), asked, reply, deadline)
+        const last = await forwardStep(step, asked, reply, surroundings)
         return { ...(index === 0 ? last : afterFirst(last)), from }
       }
       const collected = new CollectedReply()
       const given = { ...asked, streamTimeoutMs: undefined }
-      const outcome = await forward(connections.find(step), given, collected, deadline)
+      const outcome = await forwardStep(step, given, collected, surroundings)
       if (outcome.kind !== 'replied') {
         return { ...(index === 0 ? outcome : afterFirst(outcome)), from }
       }
@@ -84,6 +87,25 @@ export async function forwardThrough(
   } finally {
     budget.giveBack(heldBytes)
   }
+}
+
+async function forwardStep(
+  step: ContainerRoute,
+  asked: ContainerRequest,
+  reply: Reply,
+  { deadline, connections, meter }: PipelineSurroundings,
+): Promise<ForwardOutcome> {
+  const startedAtMs = performance.now()
+  const outcome = await forward(connections.find(step), asked, reply, deadline)
+  meter.recordStep(nameOf(step), performance.now() - startedAtMs, failureOf(outcome))
+  return outcome
+}
+
+// A container's own status counts under that status, as in the metrics of the variant.
+function failureOf(outcome: ForwardOutcome): CountedFailure | undefined {
+  if (outcome.kind === 'replied') return undefined
+  if (outcome.kind === 'client-gone') return '4xx'
+  return outcome.kind === 'refused-by-model' && outcome.statusCode < 500 ? '4xx' : '5xx'
 }
 
 function nameOf({ hostname }: ContainerRoute): string {

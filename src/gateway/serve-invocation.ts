@@ -1,6 +1,9 @@
 import { BerthError } from '../domain/errors.ts'
+import { hasDirectContainers, isDirectHostname } from '../domain/routes.ts'
+import type { EndpointRoute } from '../domain/routes.ts'
 import type { Destination } from '../wire/aws-dispatch.ts'
 import { parseInvocationHead } from '../wire/runtime-request.ts'
+import type { InvocationHead } from '../wire/runtime-request.ts'
 import type { Authenticator, SignedHead } from './authenticate.ts'
 import { assertAnnouncedLength } from './body.ts'
 import type { BodyLimits, HeldBody } from './body.ts'
@@ -50,12 +53,15 @@ export async function serveInvocation(
   const verifiedHead = authenticator.verifyHead(signedHead)
   if (destination.kind === 'not-offered') throw notOfferedYet(destination.operation)
   const { operation } = destination
-  const parseHead = () => parseInvocationHead(operation, endpointName, signedHead.rawHeaders)
+  let parsedHead: InvocationHead | undefined
+  const parseHead = (): InvocationHead =>
+    (parsedHead ??= parseInvocationHead(operation, endpointName, signedHead.rawHeaders))
 
   const { bodyBytesMax, bodyTimeoutMs } = limits
   assertAnnouncedLength(incoming.announcedBytes, bodyBytesMax)
-  deps.admission.refuseEarly(endpointName, () => parseHead().targetVariant)
-  const budget = deps.budget.of(endpointName)
+  deps.admission.refuseEarly(endpointName, parseHead)
+  const directHostname = directHostnameOf(deps.findEndpoint(endpointName), parseHead)
+  const budget = deps.budget.of(endpointName, directHostname)
   const body = await incoming.receiveBody({ bodyBytesMax, bodyTimeoutMs, budget })
   let deadline: Deadline | undefined
   try {
@@ -70,6 +76,16 @@ export async function serveInvocation(
     deadline?.[Symbol.dispose]()
     body[Symbol.dispose]()
   }
+}
+
+// The container whose share of the budget the body takes, where callers name containers.
+function directHostnameOf(
+  endpoint: EndpointRoute | undefined,
+  parseHead: () => InvocationHead,
+): string | undefined {
+  if (endpoint === undefined || !hasDirectContainers(endpoint)) return undefined
+  const { targetContainerHostname: hostname } = parseHead()
+  return hostname !== undefined && isDirectHostname(endpoint, hostname) ? hostname : undefined
 }
 
 function notOfferedYet(operation: string | undefined): BerthError {

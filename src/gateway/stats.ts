@@ -1,11 +1,13 @@
 import { ERRORS, isBerthError } from '../domain/errors.ts'
 import { ClientGone } from './deadline.ts'
-import type { InvocationCounters, VariantCounters } from '../wire/link.ts'
+import type { ContainerCounters, InvocationCounters, VariantCounters } from '../wire/link.ts'
+
+/** Which error metric counts a failure. */
+export type CountedFailure = '4xx' | '5xx'
 
 /** One finished invocation. */
 interface InvocationRecord {
-  /** Which error metric counts it. */
-  readonly failed: '4xx' | '5xx' | undefined
+  readonly failed: CountedFailure | undefined
   readonly modelLatencyMicros: number
   readonly totalMicros: number
 }
@@ -16,6 +18,8 @@ interface VariantEntry {
   readonly endpointName: string
   readonly variantName: string
   readonly counters: MutableCounters
+  /** Of containers that callers name, and of those of chains. */
+  readonly countersByContainer: Map<string, MutableCounters>
   hasChanged: boolean
 }
 
@@ -26,14 +30,17 @@ interface VariantEntry {
  */
 export class InvocationMeter implements Disposable {
   readonly #entry: VariantEntry
+  readonly #directHostname: string | undefined
   readonly #totals: MutableCounters
   readonly #startedAtMs = performance.now()
   #attemptAtMs = 0
   #modelLatencyMs = 0
-  #failed: '4xx' | '5xx' | undefined
+  #failed: CountedFailure | undefined
 
-  constructor(entry: VariantEntry, totals: MutableCounters) {
+  /** @param directHostname of the container that the caller named, if callers do. */
+  constructor(entry: VariantEntry, directHostname: string | undefined, totals: MutableCounters) {
     this.#entry = entry
+    this.#directHostname = directHostname
     this.#totals = totals
   }
 
@@ -47,7 +54,14 @@ export class InvocationMeter implements Disposable {
     this.#modelLatencyMs += performance.now() - this.#attemptAtMs
   }
 
-  recordFailure(failed: '4xx' | '5xx'): void {
+  /** One container of a chain has had the invocation for so long. */
+  recordStep(containerName: string, tookMs: number, failed: CountedFailure | undefined): void {
+    const modelLatencyMicros = Math.round(tookMs * 1000)
+    const record = { failed, modelLatencyMicros, totalMicros: modelLatencyMicros }
+    count(countersOf(this.#entry, containerName), record)
+  }
+
+  recordFailure(failed: CountedFailure): void {
     this.#failed = failed
   }
 
@@ -61,18 +75,22 @@ export class InvocationMeter implements Disposable {
     const record = { failed: this.#failed, modelLatencyMicros, totalMicros }
     count(this.#totals, record)
     count(this.#entry.counters, record)
+    if (this.#directHostname !== undefined) {
+      count(countersOf(this.#entry, this.#directHostname), record)
+    }
     this.#entry.hasChanged = true
   }
 }
 
-/** Counts invocations since the start of the process, in all and for each variant. */
+/** Counts invocations since the start of the process, in all, for each variant and for each of several containers. */
 export class InvocationStats {
   readonly #totals = noCounts()
   readonly #entryByVariant = new Map<string, VariantEntry>()
 
   /** Begins to measure an invocation. */
-  start(endpointName: string, variantName: string): InvocationMeter {
-    return new InvocationMeter(this.#findOrAdd(endpointName, variantName), this.#totals)
+  start(endpointName: string, variantName: string, directHostname?: string): InvocationMeter {
+    const entry = this.#findOrAdd(endpointName, variantName)
+    return new InvocationMeter(entry, directHostname, this.#totals)
   }
 
   totals(): InvocationCounters {
@@ -86,7 +104,11 @@ export class InvocationStats {
       if (!entry.hasChanged) continue
       entry.hasChanged = false
       const { endpointName, variantName, counters } = entry
-      changed.push({ endpointName, variantName, ...counters })
+      const containers = [...entry.countersByContainer].map(
+        ([containerName, counted]): ContainerCounters => ({ containerName, ...counted }),
+      )
+      const several = containers.length === 0 ? {} : { containers }
+      changed.push({ endpointName, variantName, ...counters, ...several })
     }
     return changed
   }
@@ -107,19 +129,33 @@ export class InvocationStats {
     const key = `${endpointName}/${variantName}`
     const known = this.#entryByVariant.get(key)
     if (known !== undefined) return known
-    const entry = { endpointName, variantName, counters: noCounts(), hasChanged: false }
+    const entry = {
+      endpointName,
+      variantName,
+      counters: noCounts(),
+      countersByContainer: new Map<string, MutableCounters>(),
+      hasChanged: false,
+    }
     this.#entryByVariant.set(key, entry)
     return entry
   }
 }
 
 // A model's own status counts under that status, whatever the client sees. Source: data-plane reference §2.5.
-function classify(error: unknown): '4xx' | '5xx' {
+function classify(error: unknown): CountedFailure {
   if (error instanceof ClientGone) return '4xx'
   if (!isBerthError(error)) return '5xx'
   const original = error.members['OriginalStatusCode']
   const status = typeof original === 'number' ? original : ERRORS[error.code].httpStatus
   return status >= 300 && status < 500 ? '4xx' : '5xx'
+}
+
+function countersOf({ countersByContainer }: VariantEntry, containerName: string): MutableCounters {
+  const known = countersByContainer.get(containerName)
+  if (known !== undefined) return known
+  const counters = noCounts()
+  countersByContainer.set(containerName, counters)
+  return counters
 }
 
 function noCounts(): MutableCounters {

@@ -16,10 +16,6 @@ export function refuseUnsupported(head: InvocationHead, isMultiModel = false): v
       members: { ErrorCode: 'TARGET_MODEL_HEADER_NOT_SUPPORTED' },
     })
   }
-  if (head.targetContainerHostname !== undefined) {
-    const what = 'is not a multi-container endpoint with direct invocation and does not support'
-    throw refusal(`Endpoint ${endpointName} ${what} target container hostname header.`)
-  }
   if (head.inferenceComponentName !== undefined) {
     const what = 'has no inference components and does not support inference component name header.'
     throw refusal(`Endpoint ${endpointName} ${what}`)

@@ -79,6 +79,16 @@ export interface InvocationCounters {
 export interface VariantCounters extends InvocationCounters {
   readonly endpointName: string
   readonly variantName: string
+  /** Of each container that has had invocations, where there are several; absent where there is one. */
+  readonly containers?: readonly ContainerCounters[]
+}
+
+/**
+ * Counters of one of several containers. Its model latency is `ContainerLatency`; of a chain it counts the invocations that
+ * came as far, and the platform's overhead is the variant's alone.
+ */
+export interface ContainerCounters extends InvocationCounters {
+  readonly containerName: string
 }
 
 /** Something a gateway noticed about an instance before its runtime may have. */

@@ -11,6 +11,7 @@ import { compilationCases } from './cases/compilations.ts'
 import { endpointCases } from './cases/endpoints.ts'
 import { invocationCases } from './cases/invocations.ts'
 import { modelCases } from './cases/models.ts'
+import { severalContainersCases } from './cases/several-containers.ts'
 import type { AwsClient, ClientTarget, Outcome } from './clients/client.ts'
 import { createJavaScriptClient } from './clients/javascript.ts'
 import { createBoto3Client, createCliClient } from './clients/python.ts'
@@ -24,6 +25,7 @@ const CASES: readonly Case[] = [
   ...endpointCases,
   ...compilationCases,
   ...invocationCases,
+  ...severalContainersCases,
 ]
 
 const python = await ensurePythonEnvironment()

@@ -11,11 +11,13 @@ import {
 import { pack } from 'tar-stream'
 
 import type { RunningBerth } from '../support/berth.ts'
+import { serveEndpoint } from '../support/serving.ts'
 import { until } from '../support/until.ts'
 import { digitsModel, packModel } from '../support/upload.ts'
 import type { CaseWorld } from './cases/case.ts'
+import { SEVERAL_CONTAINERS } from './cases/several-containers.ts'
 
-/** What the cases of every client share: an uploaded archive and one endpoint in service. */
+/** What the cases of every client share: an uploaded archive and endpoints in service. */
 export async function prepareWorld(berth: RunningBerth): Promise<Omit<CaseWorld, 'prefix'>> {
   await berth.s3.send(new CreateBucketCommand({ Bucket: 'conformance' }))
   const archive = { Bucket: 'conformance', Key: 'model.tar.gz', Body: await emptyArchive() }
@@ -48,11 +50,19 @@ export async function prepareWorld(berth: RunningBerth): Promise<Omit<CaseWorld,
     const { EndpointStatus } = await berth.sagemaker.send(new DescribeEndpointCommand(name))
     return EndpointStatus === 'InService'
   })
+  await Promise.all(
+    (['Direct', 'Serial'] as const).map((executionMode) => {
+      const containers = [...SEVERAL_CONTAINERS]
+      return serveEndpoint(berth, { name: executionMode, containers, executionMode })
+    }),
+  )
   const onnx = { Bucket: 'conformance', Key: 'digits.tar.gz' }
   const model = await packModel({ 'model.onnx': digitsModel() })
   await berth.s3.send(new PutObjectCommand({ ...onnx, Body: model }))
   return {
     liveEndpoint,
+    directEndpoint: 'Direct',
+    serialEndpoint: 'Serial',
     modelDataUrl: 's3://conformance/model.tar.gz',
     onnxUrl: 's3://conformance/digits.tar.gz',
   }

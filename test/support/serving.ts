@@ -24,6 +24,8 @@ export interface Deployable {
   readonly multiModel?: { readonly isCaching: boolean }
   /** Several containers, instead of one of the members above. */
   readonly containers?: ContainerDefinition[]
+  /** How several containers are invoked. @defaultValue Serial */
+  readonly executionMode?: 'Serial' | 'Direct'
   /** @defaultValue 1 */
   readonly instanceCount?: number
 }
@@ -31,12 +33,13 @@ export interface Deployable {
 /** Creates a model and a config for it, both of this name. */
 export async function createConfig(berth: RunningBerth, deployable: Deployable): Promise<void> {
   const { name, image = 'berth/echo', environment, modelDataUrl, instanceCount = 1 } = deployable
-  const { multiModel, containers } = deployable
+  const { multiModel, containers, executionMode } = deployable
   await berth.sagemaker.send(
     new CreateModelCommand({
       ModelName: name,
       ExecutionRoleArn: 'arn:aws:iam::000000000000:role/berth',
       ...(containers !== undefined && { Containers: containers }),
+      ...(executionMode !== undefined && { InferenceExecutionConfig: { Mode: executionMode } }),
       ...(containers === undefined && {
         PrimaryContainer: {
           Image: image,

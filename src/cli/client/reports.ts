@@ -16,8 +16,21 @@ export interface EndpointReport {
   readonly variants: readonly VariantReport[]
   /** Every variant of every generation that has instances or failed to start some. */
   readonly fleets: readonly FleetReport[]
+  /** Of each container that has had invocations, where there are several. */
+  readonly containerMetrics: readonly ContainerMetricsReport[]
   /** Newest first. */
   readonly events: readonly EventReport[]
+}
+
+/** What one of several containers has answered since the gateways started. */
+export interface ContainerMetricsReport {
+  readonly variantName: string
+  readonly containerName: string
+  readonly invocationCount: number | undefined
+  readonly error4xxCount: number | undefined
+  readonly error5xxCount: number | undefined
+  /** Mean `ContainerLatency`. */
+  readonly latencyMicros: number | undefined
 }
 
 /** Counts and weights of one variant. */
@@ -51,6 +64,17 @@ export interface InstanceReport {
   readonly startedAtMs: number | undefined
   readonly memoryBytes: number | undefined
   readonly uptimeMs: number | undefined
+  /** Empty where there is only one. */
+  readonly containers: readonly ContainerReport[]
+}
+
+/** One of several containers of an instance. */
+export interface ContainerReport {
+  readonly hostname: string
+  readonly state: string
+  readonly reason: string | undefined
+  readonly pid: number | undefined
+  readonly restartCount: number | undefined
 }
 
 /** Something that happened to an endpoint. */
@@ -105,6 +129,7 @@ export function parseEndpointReport(json: unknown): EndpointReport {
         : { configName: pendingConfigName, startedAtMs: timeField(pending, 'StartTime') ?? 0 },
     variants: variants.map(parseVariant),
     fleets: listField(json, 'variants').map(parseFleet),
+    containerMetrics: listField(json, 'metrics').flatMap(parseContainerMetrics),
     events: listField(json, 'events').map(parseEvent),
   }
 }
@@ -156,7 +181,33 @@ function parseInstance(json: unknown): InstanceReport {
     startedAtMs: numberField(json, 'startedAtMs'),
     memoryBytes: numberField(json, 'memoryBytes'),
     uptimeMs: numberField(json, 'uptimeMs'),
+    containers: listField(json, 'containers').map(parseContainer),
   }
+}
+
+function parseContainer(json: unknown): ContainerReport {
+  return {
+    hostname: textField(json, 'hostname') ?? '?',
+    state: textField(json, 'state') ?? '?',
+    reason: textField(json, 'reason'),
+    pid: numberField(json, 'pid'),
+    restartCount: numberField(json, 'restartCount'),
+  }
+}
+
+// Entries of whole variants name no container.
+function parseContainerMetrics(json: unknown): readonly ContainerMetricsReport[] {
+  const containerName = textField(json, 'ContainerName')
+  if (containerName === undefined) return []
+  const metrics = {
+    variantName: textField(json, 'VariantName') ?? '?',
+    containerName,
+    invocationCount: numberField(json, 'Invocations'),
+    error4xxCount: numberField(json, 'Invocation4XXErrors'),
+    error5xxCount: numberField(json, 'Invocation5XXErrors'),
+    latencyMicros: numberField(fieldOf(json, 'ContainerLatency'), 'Average'),
+  }
+  return [metrics]
 }
 
 function parseEvent(json: unknown): EventReport {

@@ -6,11 +6,14 @@ import type {
   ObservedInstance,
   StartFailure,
 } from '../../domain/fleet.ts'
+import type { VariantCounters } from '../../wire/link.ts'
 import { encodeOperationOutput } from '../../wire/sagemaker-operations.ts'
 import type { ControlDeps, ModelsInside } from '../deps.ts'
 import { endpointDescriptionOf } from '../sagemaker/endpoint-description.ts'
 import { notFound } from '../sagemaker/refusals.ts'
 import { EVENT_LIMIT } from './events.ts'
+import { invocationMetricsOf } from './invocation-metrics.ts'
+import type { InvocationMetrics } from './invocation-metrics.ts'
 import { integerParameter } from './parameters.ts'
 
 /** An endpoint with its instances and its history. */
@@ -21,6 +24,8 @@ interface EndpointInside {
   readonly variants: readonly VariantInside[]
   /** What is loaded where on a multi-model endpoint, and what cannot be; absent where nothing is. */
   readonly models?: unknown
+  /** What gateways have counted of its invocations; absent while they have counted nothing. */
+  readonly metrics?: readonly InvocationMetrics[]
   /** Newest first. */
   readonly events: readonly EndpointEvent[]
 }
@@ -45,7 +50,7 @@ interface VariantInside {
 export async function describeEndpointInside(
   name: string,
   query: URLSearchParams,
-  { store, installation, fleetRuntime, describeModels }: ControlDeps,
+  { store, installation, fleetRuntime, describeModels, countInvocations }: ControlDeps,
 ): Promise<EndpointInside> {
   const limit = integerParameter(query, 'limit', EVENT_LIMIT)
   const endpoint = await store.findEndpoint(name)
@@ -60,12 +65,18 @@ export async function describeEndpointInside(
       .toSorted((a, b) => a.generation - b.generation)
       .map((fleet) => variantOf(fleet, endpoint)),
     ...modelsOf(describeModels?.(endpoint.name)),
+    ...metricsOf(countInvocations?.(endpoint.name) ?? []),
     events: await store.listEvents(endpoint.name, limit),
   }
 }
 
 function modelsOf(described: ModelsInside | undefined): Pick<EndpointInside, 'models'> {
   return described === undefined || described.instances.length === 0 ? {} : { models: described }
+}
+
+function metricsOf(counters: readonly VariantCounters[]): Pick<EndpointInside, 'metrics'> {
+  const metrics = invocationMetricsOf(counters)
+  return metrics.length === 0 ? {} : { metrics }
 }
 
 // Where an instance listens is nobody's business outside: it answers without a signature.

@@ -1,7 +1,7 @@
 import type { Container, ModelDataSource } from '../../domain/model.ts'
 import type { OperationShapes } from '../../wire/sagemaker-operations.ts'
 import { CONTAINER_ROWS, MODEL_DATA_ROWS, refuseNotOffered } from './not-offered.ts'
-import { hostnamesOf } from './execution-mode.ts'
+import { executionModeOf, hostnamesOf } from './execution-mode.ts'
 import { MULTI_MODEL_ENVIRONMENT, multiModelOf } from './multi-model.ts'
 import { invalid } from './refusals.ts'
 
@@ -33,7 +33,7 @@ export function containersOf(input: ModelInput): readonly Container[] {
   const result = containers.map(({ container, at }, index) =>
     containerOf(container, at, hostnames[index] ?? ''),
   )
-  refuseModelsInPipeline(result)
+  refuseModelsInPipeline(result, executionModeOf(input) === 'Direct')
   refuseLargeEnvironment(result)
   return result
 }
@@ -89,10 +89,15 @@ function sourceOf(source: {
   return { kind: isPrefix ? 'prefix' : 'object', url }
 }
 
-// Of AWS's pipelines one container may serve many models.
-function refuseModelsInPipeline(containers: readonly Container[]): void {
+// Of AWS's pipelines one container may serve many models. With direct invocation AWS's documents know of none.
+function refuseModelsInPipeline(containers: readonly Container[], isDirect: boolean): void {
   const index = containers.findIndex(({ multiModel }) => multiModel !== undefined)
-  if (index < 0 || containers.length === 1) return
+  if (index < 0) return
+  if (isDirect) {
+    const what = `'containers.${index + 1}.member.mode' is MultiModel`
+    throw invalid(`${what}; containers that are invoked directly serve one model each.`)
+  }
+  if (containers.length === 1) return
   const what = 'a multi-model container among several'
   const member = `containers.${index + 1}.member.mode`
   throw invalid(`This version of Berth does not offer ${what}; '${member}' asks for it.`)

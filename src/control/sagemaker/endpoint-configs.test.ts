@@ -137,10 +137,6 @@ describe('what this version does not offer', () => {
         ],
       },
     ],
-    [
-      'inferenceExecutionConfig',
-      { ...aModelInput('x'), InferenceExecutionConfig: { Mode: 'Direct' } },
-    ],
     ['enableNetworkIsolation', { ...aModelInput('x'), EnableNetworkIsolation: true }],
     [
       'vpcConfig',

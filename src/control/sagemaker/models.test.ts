@@ -187,6 +187,55 @@ describe('CreateModel', () => {
     )
   })
 
+  const direct: { given: string; Containers: Wire[]; refusal: RegExp }[] = [
+    {
+      given: 'a container without a hostname',
+      Containers: [{ Image: 'berth/echo', ContainerHostname: 'a' }, { Image: 'berth/echo' }],
+      refusal: /'containers\.2\.member\.containerHostname' is missing: Mode Direct needs one/,
+    },
+    {
+      given: 'two containers of one hostname',
+      Containers: ['a', 'a'].map((ContainerHostname) => ({
+        Image: 'berth/echo',
+        ContainerHostname,
+      })),
+      refusal: /The container hostname "a" was non-unique within the request\./,
+    },
+    {
+      given: 'sixteen containers',
+      Containers: Array.from({ length: 16 }, (_, at) => {
+        return { Image: 'berth/echo', ContainerHostname: `c${at}` }
+      }),
+      refusal: /'containers' failed to satisfy constraint.*less than or equal to 15/,
+    },
+    {
+      given: 'a multi-model container',
+      Containers: [
+        {
+          Image: 'berth/onnx',
+          ContainerHostname: 'a',
+          Mode: 'MultiModel',
+          ModelDataUrl: 's3://b/many/',
+        },
+      ],
+      refusal: /'containers\.1\.member\.mode' is MultiModel/,
+    },
+  ]
+  for (const { given, Containers, refusal } of direct) {
+    test(`containers that callers name are refused with ${given}`, async () => {
+      await using world = new ControlWorld()
+      const InferenceExecutionConfig = { Mode: 'Direct' }
+      const input = { ModelName: 'm', InferenceExecutionConfig, Containers }
+      await world.refuses('CreateModel', input, refusal)
+    })
+  }
+
+  test('a primary container cannot be named by callers', async () => {
+    await using world = new ControlWorld()
+    const input = { ...aModelInput('m'), InferenceExecutionConfig: { Mode: 'Direct' } }
+    await world.refuses('CreateModel', input, /Mode Direct needs 'containers'/)
+  })
+
   test('one element in Containers is a model like any other', async () => {
     await using world = new ControlWorld()
     const Containers = [{ Image: 'berth/echo', ContainerHostname: 'first' }]

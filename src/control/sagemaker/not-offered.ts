@@ -28,11 +28,6 @@ interface Row<Input> {
 /** CreateModel. Isolation and security groups are promises: a runtime that cannot keep them must not take them. */
 export const MODEL_ROWS: readonly Row<ModelInput>[] = [
   {
-    member: 'InferenceExecutionConfig',
-    feature: 'direct invocation of one of several containers',
-    isAsked: ({ InferenceExecutionConfig }) => InferenceExecutionConfig?.Mode === 'Direct',
-  },
-  {
     member: 'EnableNetworkIsolation',
     feature: 'network isolation of containers',
     isAsked: ({ EnableNetworkIsolation }) => EnableNetworkIsolation === true,

@@ -7,7 +7,12 @@ import type {
   ObservedInstance,
 } from '../../domain/fleet.ts'
 import { parseModelSettings } from '../../domain/multi-model/settings.ts'
-import type { EndpointRoute, InstanceRoute, VariantRoute } from '../../domain/routes.ts'
+import type {
+  DirectContainerRoute,
+  EndpointRoute,
+  InstanceRoute,
+  VariantRoute,
+} from '../../domain/routes.ts'
 import type { Endpoint } from '../../domain/endpoint.ts'
 
 /** Fleets of one endpoint by their id. */
@@ -80,17 +85,50 @@ export function routeOf(
 ): EndpointRoute {
   const variants = generation.variants.map((variant): VariantRoute => {
     const instances = findFleet(fleets, endpoint, generation, variant)?.instances ?? []
-    const routes = instances.flatMap(instanceRoutesOf)
+    const ordered = instances.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1))
+    const isDirect = variant.executionMode === 'Direct'
     return {
       variantName: variant.variantName,
       weight: variant.currentWeight,
       routingStrategy: variant.routingStrategy,
       containerHostname: variant.containers[0]?.hostname ?? 'primary',
-      instances: routes.toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1)),
+      instances: isDirect ? [] : ordered.flatMap(instanceRoutesOf),
+      ...(isDirect && { directContainers: directContainersOf(variant, ordered) }),
       ...multiModelRouteOf(variant),
     }
   })
   return { endpointName: endpoint.name, variants }
+}
+
+// Each container is routed to where it is ready itself: one that is started anew does not take its siblings with it. An
+// instance that was never ready as a whole is none yet; whoever ends it counts on that.
+function directContainersOf(
+  { containers }: FleetVariant,
+  instances: readonly ObservedInstance[],
+): readonly DirectContainerRoute[] {
+  const serving = instances.filter(
+    ({ state, readyAtMs }) =>
+      state === 'ready' || (state === 'starting' && readyAtMs !== undefined),
+  )
+  return containers.map(({ hostname }) => {
+    return {
+      hostname,
+      instances: serving.flatMap((instance) => routeToContainer(instance, hostname)),
+    }
+  })
+}
+
+function routeToContainer(
+  { instanceId, address, frames, containers }: ObservedInstance,
+  hostname: string,
+): readonly InstanceRoute[] {
+  const container =
+    containers === undefined
+      ? { address, frames, state: 'ready' }
+      : containers.find((candidate) => candidate.hostname === hostname)
+  if (container?.address === undefined || container.state !== 'ready') return []
+  const framesOf = container.frames === undefined ? {} : { frames: container.frames }
+  return [{ instanceId, hostname, address: container.address, ...framesOf }]
 }
 
 // Of several containers, the first takes an invocation and the others take what the one before answered.

@@ -10,7 +10,8 @@ import {
   variant,
 } from '../../../test/support/endpoints.ts'
 import type { Endpoint } from '../../domain/endpoint.ts'
-import type { ObservedFleet, StartFailure } from '../../domain/fleet.ts'
+import type { InstanceState, ObservedFleet, StartFailure } from '../../domain/fleet.ts'
+import type { Container } from '../../domain/model.ts'
 import { routeOf } from './generation.ts'
 import type { ObservedEndpoint } from './observed.ts'
 import { planEndpoint } from './plan.ts'
@@ -65,6 +66,45 @@ test('the route of several containers begins at the first and names the others i
     [['i-1', 'a', 'b', 'c']],
   )
 })
+
+test('containers that callers name are routed to each where it is ready itself', () => {
+  const container = (hostname: string, state: InstanceState) => ({
+    hostname,
+    state,
+    reason: undefined,
+    address: { kind: 'socket' as const, path: `/run/${hostname}.sock` },
+    pid: undefined,
+    restartCount: 0,
+  })
+  const both = [container('a', 'ready'), container('b', 'ready')]
+  const one = [container('a', 'ready'), container('b', 'unhealthy')]
+  const instances = [
+    instance('i-1', { containers: both }),
+    instance('i-2', { containers: one, state: 'starting' }),
+    instance('i-3', { containers: one, state: 'starting', readyAtMs: undefined }),
+    instance('i-4', { containers: both, state: 'draining' }),
+  ]
+  const direct = generation(1, [
+    variant({ executionMode: 'Direct', containers: both.map(aContainer) }),
+  ])
+  const seen = fleet(instances)
+  const [route] = routeOf(creating(), direct, new Map([[seen.fleetId, seen]])).variants
+  assert.deepEqual(route?.instances, [])
+  assert.deepEqual(
+    route?.directContainers?.map(({ hostname, instances: of }) => [
+      hostname,
+      ...of.map((one) => `${one.instanceId}/${one.hostname}`),
+    ]),
+    [
+      ['a', 'i-1/a', 'i-2/a'],
+      ['b', 'i-1/b'],
+    ],
+  )
+})
+
+function aContainer({ hostname }: { readonly hostname: string }): Container {
+  return { hostname, image: 'berth/echo', environment: {}, modelData: undefined }
+}
 
 function failure(changes: Partial<StartFailure> = {}): StartFailure {
   return {

@@ -118,7 +118,7 @@ export class ModelLane {
     const able: Candidate[] = []
     const atMs = nowMs()
     for (const counter of this.#counterByInstance.values()) {
-      const use = admission.findUse(counter.instance.instanceId)
+      const use = admission.findUse(counter.instance)
       if (use === undefined || use.suspectUntilMs > atMs) continue
       able.push(this.#candidateOf(counter, use, targetModel))
     }
@@ -164,7 +164,7 @@ export class ModelLane {
   }
 
   #admit(counter: Counter, home: ModelHome): ModelSlot | undefined {
-    const use = this.#options.admission.findUse(home.instanceId)
+    const use = this.#options.admission.findUse(counter.instance)
     if (use === undefined || !this.#mayGo(counter, use, home.targetModel)) return undefined
     return this.#take(counter, use, home)
   }
@@ -198,7 +198,7 @@ export class ModelLane {
   }
 
   #admitWaiting(counter: Counter): void {
-    const use = this.#options.admission.findUse(counter.instance.instanceId)
+    const use = this.#options.admission.findUse(counter.instance)
     if (use === undefined) return
     for (;;) {
       const waiter = counter.line.next((targetModel) => this.#mayGo(counter, use, targetModel))

@@ -31,6 +31,10 @@ export interface CaseWorld {
   readonly onnxUrl: string
   /** An endpoint in service with two variants of berth/echo: `blue` (weight 1) and `green` (weight 0). */
   readonly liveEndpoint: string
+  /** An endpoint in service with containers `clean` and `score`, which callers name. */
+  readonly directEndpoint: string
+  /** The same containers, one after the other. */
+  readonly serialEndpoint: string
 }
 
 /** A named sequence of calls, run through every client. */

@@ -10,7 +10,7 @@ export const invocationCases: readonly Case[] = [
     steps: ({ liveEndpoint }) => [
       invoke(liveEndpoint, { ContentType: 'text/csv; charset=utf-8' }, '1,2,3', {
         output: (output) => {
-          assert.equal(text(output), '1,2,3')
+          assert.equal(bodyText(output), '1,2,3')
           assert.equal(output['ContentType'], 'text/csv; charset=utf-8')
           assert.equal(output['InvokedProductionVariant'], 'blue')
         },
@@ -85,7 +85,7 @@ export const invocationCases: readonly Case[] = [
         },
         expect: {
           output: (output) => {
-            assert.match(text(output), /abcdefghij/)
+            assert.match(bodyText(output), /abcdefghij/)
             assert.equal(output['InvokedProductionVariant'], 'blue')
           },
         },
@@ -123,7 +123,13 @@ export const invocationCases: readonly Case[] = [
   },
 ]
 
-function invoke(endpointName: string, more: Output, body: string, expect: Expectation): Step {
+/** Calls an endpoint. */
+export function invoke(
+  endpointName: string,
+  more: Output,
+  body: string,
+  expect: Expectation,
+): Step {
   return {
     service: 'sagemaker-runtime',
     operation: 'InvokeEndpoint',
@@ -136,6 +142,7 @@ function base64(value: string): { readonly base64: string } {
   return { base64: Buffer.from(value).toString('base64') }
 }
 
-function text(output: Output): string {
+/** The body of an answer, as text. */
+export function bodyText(output: Output): string {
   return Buffer.from((output['Body'] as { base64: string }).base64, 'base64').toString()
 }
