@@ -1,11 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { dirname, join } from 'node:path'
 import { makeDataDir } from './harness/berth.ts'
 import { openRequestFile, runLoad } from './harness/load.ts'
+import { writeRowModel } from './harness/model-repository.ts'
 import type { Section } from './harness/report.ts'
-import { encodeRequests } from './harness/requests.ts'
 import { runRounds } from './harness/rounds.ts'
+import { encodeJsonRow, makeTensors } from './harness/row-requests.ts'
 import type { BenchOptions, Scale } from './harness/scale.ts'
 import { median, range } from './harness/stats.ts'
 import { TritonProcess } from './harness/triton-process.ts'
@@ -15,7 +14,7 @@ import { makeMlp } from './models/mlp.ts'
 const CONNECTION_COUNTS = [1, 4, 16, 64]
 const REQUEST_COUNT = 256
 const WIDTH = 64
-const ROWS_MAX = 64
+const OUTPUT_WIDTH = 10
 const ROUND_COUNT_MAX = 3
 // 64 MiB of weights: a row alone waits for memory most of the time, as rows of language and ranking models do.
 const MLP = { width: 2048, layerCount: 4 }
@@ -32,10 +31,12 @@ export async function measureDynamicBatcher({ scale, show }: BenchOptions): Prom
   await using folder = await makeDataDir()
   const instanceCount = availableParallelism()
   for (const { name, bytes } of Object.values(models)) {
-    for (const way of Object.keys(WAYS) as Way[]) {
-      await writeModel(join(folder.path, `${name}_${way}`), bytes, {
-        scheduling: WAYS[way],
-        instanceCount,
+    for (const [way, scheduling] of Object.entries(WAYS)) {
+      await writeRowModel(folder.path, `${name}_${way}`, {
+        bytes,
+        inputWidth: WIDTH,
+        outputWidth: OUTPUT_WIDTH,
+        settings: `instance_group { kind: KIND_CPU count: ${instanceCount} } ${scheduling}`,
       })
     }
   }
@@ -56,7 +57,7 @@ export async function measureDynamicBatcher({ scale, show }: BenchOptions): Prom
     title: 'Dynamic batcher: together against one by one',
     text:
       `\`berth model-server\` with ${instanceCount} instances of one thread each over HTTP, JSON rows of ${WIDTH} floats, one row a request, ` +
-      `no queue delay, the load generator on the same cores; the same model with \`dynamic_batching\` (up to ${ROWS_MAX} rows) and without, ` +
+      'no queue delay, the load generator on the same cores; the same model with `dynamic_batching` (up to 64 rows) and without, ' +
       `in one server, medians of ${roundCount} interleaved rounds.`,
     tables: [
       {
@@ -75,40 +76,14 @@ function compare(batched: readonly number[], unbatched: readonly number[]): read
   return [...cells, `${(median(batched) / median(unbatched)).toFixed(2)}×`]
 }
 
-async function writeModel(
-  directory: string,
-  bytes: Buffer,
-  { scheduling, instanceCount }: { readonly scheduling: string; readonly instanceCount: number },
-): Promise<void> {
-  const model = join(directory, '1', 'model.onnx')
-  await mkdir(dirname(model), { recursive: true })
-  await writeFile(model, bytes)
-  const port = (name: string, size: number): string =>
-    `[ { name: "${name}" data_type: TYPE_FP32 dims: [ ${size} ] } ]`
-  await writeFile(
-    join(directory, 'config.pbtxt'),
-    `backend: "onnxruntime" max_batch_size: ${ROWS_MAX} input ${port('input', WIDTH)} output ${port('output', 10)} ` +
-      `instance_group { kind: KIND_CPU count: ${instanceCount} } ${scheduling}`,
-  )
-}
-
 async function askModel(
   { address }: TritonProcess,
   model: string,
   connectionCount: number,
   { warmMs, measuredMs }: Scale,
 ): Promise<number> {
-  const requests = Array.from({ length: REQUEST_COUNT }, (_none, index) => {
-    const data = Array.from({ length: WIDTH }, (_value, at) => ((index * 31 + at * 7) % 100) / 100)
-    const inputs = [{ name: 'input', datatype: 'FP32', shape: [1, WIDTH], data }]
-    return {
-      method: 'POST',
-      path: `/v2/models/${model}/infer`,
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ inputs }),
-    } as const
-  })
-  using file = openRequestFile(encodeRequests(address, requests))
+  const rows = makeTensors(REQUEST_COUNT, WIDTH)
+  using file = openRequestFile(rows.map((row) => encodeJsonRow(address, model, row)))
   const stopAfter = { kind: 'duration', warmMs, measuredMs: measuredMs / 2 } as const
   return (await runLoad({ address, requestsPath: file.path, connectionCount, stopAfter })).perSecond
 }

@@ -8,6 +8,7 @@ import type { Address } from './address.ts'
 import { writeRequests } from './requests.ts'
 
 const CHILD = fileURLToPath(new URL('load-child.ts', import.meta.url))
+const GRPC_CHILD = fileURLToPath(new URL('grpc-load-child.ts', import.meta.url))
 
 /** When the load ends. */
 export type StopAfter =
@@ -21,6 +22,15 @@ export interface LoadSpec {
   readonly requestsPath: string
   readonly connectionCount: number
   readonly stopAfter: StopAfter
+  /** A tensor's way through several models; then the prepared requests are tensors. Counted and timed as one. */
+  readonly steps?: readonly ChainStep[]
+}
+
+/** One call of a chain: its answer ends with the tensor of the next. */
+export interface ChainStep {
+  /** What is sent in front of the tensor: the head, and the JSON of a binary request. */
+  readonly head: string
+  readonly tensorBytes: number
 }
 
 /** What it measured. Latencies are of answers with status 200, in microseconds. */
@@ -34,6 +44,8 @@ export interface LoadResult {
   readonly p50Us: number
   readonly p99Us: number
   readonly maxUs: number
+  /** Share of one core that the generator took, from its start. Near 1 it is the generator that is measured. */
+  readonly cpuShare: number
 }
 
 /** Prepared requests in a file, for a generator in another process. */
@@ -53,8 +65,23 @@ export function openRequestFile(requests: readonly Buffer[]): RequestFile {
  *
  * @throws Error if any answer had another status than 200: a number that counts errors is no number.
  */
-export async function runLoad(spec: LoadSpec): Promise<LoadResult> {
-  const { stdout } = await promisify(execFile)(process.execPath, [CHILD, JSON.stringify(spec)])
+export function runLoad(spec: LoadSpec): Promise<LoadResult> {
+  return runChild(CHILD, spec)
+}
+
+/** What `grpc-load-child.ts` is told: prepared requests are messages, connections are streams of one connection. */
+export interface GrpcLoadSpec extends LoadSpec {
+  /** `/package.Service/Method` */
+  readonly method: string
+}
+
+/** As {@link runLoad}, over gRPC. @throws Error a call failed. */
+export function runGrpcLoad(spec: GrpcLoadSpec): Promise<LoadResult> {
+  return runChild(GRPC_CHILD, spec)
+}
+
+async function runChild(program: string, spec: LoadSpec): Promise<LoadResult> {
+  const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(spec)])
   const result = JSON.parse(stdout) as LoadResult
   if (result.failedCount > 0) {
     throw new Error(

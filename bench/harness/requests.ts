@@ -8,7 +8,7 @@ export interface PlainRequest {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+  readonly body: string | Buffer
 }
 
 /** What signing takes. */
@@ -62,9 +62,8 @@ export async function signRequests(
 function encodeRequest(request: PlainRequest, headers: Readonly<Record<string, string>>): Buffer {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const length = `content-length: ${Buffer.byteLength(request.body)}\r\n`
-  return Buffer.from(
-    `${request.method} ${request.path} HTTP/1.1\r\n${lines.join('')}${length}\r\n${request.body}`,
-  )
+  const head = `${request.method} ${request.path} HTTP/1.1\r\n${lines.join('')}${length}\r\n`
+  return Buffer.concat([Buffer.from(head), Buffer.from(request.body)])
 }
 
 /** Writes requests for another process: each as a 32-bit little-endian length and its bytes. */

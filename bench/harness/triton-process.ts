@@ -6,34 +6,41 @@ import type { Address } from './address.ts'
 
 const HOST = '127.0.0.1'
 
-/** `berth model-server` on a free port, over a model repository. */
+/** `berth model-server` on free ports, over a model repository. */
 export class TritonProcess implements AsyncDisposable {
+  /** Of HTTP. */
   readonly address: Address
+  readonly grpcAddress: Address
   readonly #child: ChildProcess
 
-  private constructor(child: ChildProcess, port: number) {
+  private constructor(child: ChildProcess, ports: ReadonlyMap<string, number>) {
     this.#child = child
-    this.address = { kind: 'tcp', host: HOST, port }
+    const at = (service: string): Address => {
+      return { kind: 'tcp', host: HOST, port: ports.get(service) ?? 0 }
+    }
+    this.address = at('HTTPService')
+    this.grpcAddress = at('GRPCInferenceService')
   }
 
   /** @returns when it has loaded everything. @throws Error it ended instead. */
   static async start(repository: string): Promise<TritonProcess> {
-    const flags = ['--http-port=0', '--allow-grpc=false', '--allow-metrics=false']
+    const flags = ['--http-port=0', '--grpc-port=0', '--allow-metrics=false']
     const child = spawn(
       process.execPath,
       [
         programPath('modelserver/triton/main'),
         `--model-repository=${repository}`,
         `--http-address=${HOST}`,
+        `--grpc-address=${HOST}`,
         ...flags,
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     )
-    let port = 0
+    const ports = new Map<string, number>()
     createInterface({ input: child.stderr }).on('line', (line) => {
-      const [, bound] = /^Started HTTPService at \S+:(\d+)$/.exec(line) ?? []
-      if (bound === undefined) process.stderr.write(`${line}\n`)
-      else port = Number(bound)
+      const [, service, port] = /^Started (\w+) at \S+:(\d+)$/.exec(line) ?? []
+      if (service === undefined) process.stderr.write(`${line}\n`)
+      else ports.set(service, Number(port))
     })
     const ready = Promise.withResolvers<void>()
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -41,7 +48,7 @@ export class TritonProcess implements AsyncDisposable {
     })
     child.once('exit', (code) => ready.reject(new Error(`The model server ended with ${code}.`)))
     await ready.promise
-    return new TritonProcess(child, port)
+    return new TritonProcess(child, ports)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -18,6 +18,8 @@ const isMain = process.argv[1] === fileURLToPath(import.meta.url)
 export interface MlpShape {
   readonly width: number
   readonly layerCount: number
+  readonly inputWidth?: number
+  readonly outputWidth?: number
 }
 
 /** Four layers between, as wide as it takes for about so many bytes of weights. */
@@ -27,11 +29,16 @@ export function shapeOfBytes(bytes: number): MlpShape {
 }
 
 /** @returns the bytes of the model; the same for the same shape. */
-export function makeMlp({ width, layerCount }: MlpShape): Buffer {
+export function makeMlp({
+  width,
+  layerCount,
+  inputWidth = WIDTH_IN,
+  outputWidth = WIDTH_OUT,
+}: MlpShape): Buffer {
   const table = randomTable()
   const nodes: Node[] = []
   const tensors: Tensor[] = []
-  const widths = [WIDTH_IN, ...Array.from({ length: layerCount + 1 }, () => width), WIDTH_OUT]
+  const widths = [inputWidth, ...Array.from({ length: layerCount + 1 }, () => width), outputWidth]
   let current = 'input'
   for (let layer = 0; layer + 1 < widths.length; layer += 1) {
     const [rows = 0, columns = 0] = widths.slice(layer, layer + 2)
@@ -50,8 +57,8 @@ export function makeMlp({ width, layerCount }: MlpShape): Buffer {
     if (!isLast) nodes.push({ operator: 'Relu', inputs: [sum], output: `rectified${layer}` })
     current = `rectified${layer}`
   }
-  const input = { name: 'input', width: WIDTH_IN }
-  const output = { name: 'output', width: WIDTH_OUT }
+  const input = { name: 'input', width: inputWidth }
+  const output = { name: 'output', width: outputWidth }
   return encodeModel({ name: 'mlp', nodes, tensors, input, output })
 
   function window(start: number, length: number, scale: number): Float32Array {

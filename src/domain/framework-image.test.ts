@@ -6,21 +6,28 @@ const EUROPE = '141502667606.dkr.ecr.eu-west-1.amazonaws.com'
 const DEEP = '763104351884.dkr.ecr.us-east-1.amazonaws.com'
 
 const STAND_INS: readonly (readonly [image: string, packages: readonly string[]])[] = [
-  [`${EUROPE}/sagemaker-scikit-learn:1.2-1-cpu-py3`, ['scikit-learn==1.2.*', 'joblib', 'pandas']],
-  [`${EUROPE}/sagemaker-scikit-learn:0.23-1-cpu-py3`, ['scikit-learn==0.23.*', 'joblib', 'pandas']],
+  [
+    `${EUROPE}/sagemaker-scikit-learn:1.2-1-cpu-py3`,
+    ['scikit-learn==1.2.*', 'joblib', 'pandas', 'numpy<2'],
+  ],
+  [
+    `${EUROPE}/sagemaker-scikit-learn:0.23-1-cpu-py3`,
+    ['scikit-learn==0.23.*', 'joblib', 'pandas', 'numpy<2'],
+  ],
+  [`${EUROPE}/sagemaker-scikit-learn:1.4-2`, ['scikit-learn==1.4.*', 'joblib', 'pandas']],
   [`${EUROPE}/sagemaker-xgboost:1.7-1`, ['xgboost==1.7.*', 'scipy', 'scikit-learn', 'pandas']],
   [
     '811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest',
     ['xgboost', 'scipy', 'scikit-learn', 'pandas'],
   ],
-  [`${DEEP}/pytorch-inference:2.1.0-cpu-py310`, ['torch==2.1.*']],
+  [`${DEEP}/pytorch-inference:2.1.0-cpu-py310`, ['torch==2.1.*', 'numpy<2']],
   [
     `${DEEP}/huggingface-pytorch-inference:2.1.0-transformers4.37.0-cpu-py310-ubuntu22.04`,
-    ['torch==2.1.*', 'transformers==4.37.*'],
+    ['torch==2.1.*', 'transformers==4.37.*', 'pillow', 'numpy<2'],
   ],
   [
     '727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/pytorch-inference:2.0-cpu-py310',
-    ['torch==2.0.*'],
+    ['torch==2.0.*', 'numpy<2'],
   ],
   ['public.ecr.aws/deep-learning-containers/pytorch-inference:2.6.0-cpu', ['torch==2.6.*']],
 ]

@@ -22,6 +22,8 @@ interface Row {
   /** How many numbers of the version decide: scikit-learn 1.2 reads what 1.2.1 wrote. */
   readonly versionParts: number
   readonly others: readonly string[]
+  /** Binaries of versions before this one were made for NumPy 1, and end or fail with NumPy 2. */
+  readonly numpy2Since?: readonly [major: number, minor: number]
 }
 
 // Source: SageMaker developer guide, "Docker registry paths and example code"; the Deep Learning Containers' release page.
@@ -31,6 +33,7 @@ const ROWS: readonly Row[] = [
     versioned: 'scikit-learn',
     versionParts: 2,
     others: ['joblib', 'pandas'],
+    numpy2Since: [1, 4],
   },
   {
     repository: /^(sagemaker-)?xgboost(-neo)?$/,
@@ -43,12 +46,14 @@ const ROWS: readonly Row[] = [
     versioned: 'torch',
     versionParts: 2,
     others: [],
+    numpy2Since: [2, 3],
   },
   {
     repository: /^huggingface-pytorch-inference(-graviton|-arm64)?$/,
     versioned: 'torch',
     versionParts: 2,
-    others: ['transformers'],
+    others: ['transformers', 'pillow'],
+    numpy2Since: [2, 3],
   },
 ]
 
@@ -74,10 +79,10 @@ const AWS_IMAGE =
  *
  * | image | stand-in |
  * |---|---|
- * | `…/sagemaker-scikit-learn:1.2-1-cpu-py3` | berth/python with scikit-learn 1.2, joblib, pandas |
+ * | `…/sagemaker-scikit-learn:1.2-1-cpu-py3` | berth/python with scikit-learn 1.2, joblib, pandas, NumPy 1 |
  * | `…/sagemaker-xgboost:1.7-1`, `…/xgboost:1` | berth/python with xgboost |
- * | `…/pytorch-inference:2.1.0-cpu-py310` | berth/python with torch 2.1 |
- * | `…/huggingface-pytorch-inference:2.1.0-transformers4.37.0-…` | berth/python with torch 2.1, transformers 4.37 |
+ * | `…/pytorch-inference:2.1.0-cpu-py310` | berth/python with torch 2.1, NumPy 1 |
+ * | `…/huggingface-pytorch-inference:2.1.0-transformers4.37.0-…` | berth/python with torch 2.1, transformers 4.37, NumPy 1 |
  * | `…/sagemaker-tritonserver:…` | berth/triton |
  * | TensorFlow, DJL and others of AWS | refused, with what to use |
  * | anything else | unknown |
@@ -95,16 +100,21 @@ export function standInFor(image: string): ImageStandIn {
   return refused === undefined ? { kind: 'unknown' } : { kind: 'refused', reason: refused[1] }
 }
 
-function packagesOf({ versioned, versionParts, others }: Row, tag: string): readonly string[] {
+function packagesOf(row: Row, tag: string): readonly string[] {
+  const { versioned, versionParts, others } = row
   const transformers = /transformers(\d+\.\d+)/.exec(tag)?.[1]
   const named = others.map((name) =>
     name === 'transformers' && transformers !== undefined ? `${name}==${transformers}.*` : name,
   )
-  return [pin(versioned, tag, versionParts), ...named]
+  // `latest` and `1` say nothing of what wrote the model.
+  const version = /^\d+\.\d+(\.\d+)*/.exec(tag)?.[0].split('.').slice(0, versionParts)
+  if (version === undefined) return [versioned, ...named]
+  const numpy = needsNumpy1(row, version.map(Number)) ? ['numpy<2'] : []
+  return [`${versioned}==${version.join('.')}.*`, ...named, ...numpy]
 }
 
-function pin(name: string, tag: string, parts: number): string {
-  // `latest` and `1` say nothing of what wrote the model.
-  const version = /^\d+\.\d+(\.\d+)*/.exec(tag)?.[0].split('.').slice(0, parts).join('.')
-  return version === undefined ? name : `${name}==${version}.*`
+function needsNumpy1({ numpy2Since }: Row, [major = 0, minor = 0]: readonly number[]): boolean {
+  if (numpy2Since === undefined) return false
+  const [sinceMajor, sinceMinor] = numpy2Since
+  return major < sinceMajor || (major === sinceMajor && minor < sinceMinor)
 }

@@ -4,11 +4,11 @@ A framework is imported only when its file, or a model of it, is there.
 """
 
 import glob
-import io
 import os
 import pickle
 
-from . import content, recordio
+from . import content, pipelines, recordio, torchscript
+from .defaults import Defaults, StatusError
 
 KNOWN = "model.joblib, model.pkl, xgboost-model, model.ubj, model.json, model.txt of LightGBM, model.pt, a Hugging Face folder"
 
@@ -35,7 +35,7 @@ def _find(model_dir: str):
         if len(paths) == 1:
             return load, paths[0]
     if os.path.isfile(os.path.join(model_dir, "config.json")):
-        return _load_pipeline, model_dir
+        return pipelines.load, model_dir
     return None
 
 
@@ -70,20 +70,6 @@ def _load_lightgbm(path: str):
     return lightgbm.Booster(model_file=path)
 
 
-def _load_torch(path: str):
-    import torch
-
-    model = torch.jit.load(path, map_location="cpu")
-    model.eval()
-    return model
-
-
-def _load_pipeline(model_dir: str):
-    import transformers
-
-    return transformers.pipeline(os.environ.get("HF_TASK") or None, model=model_dir, tokenizer=model_dir)
-
-
 _BY_NAME = (
     ("model.joblib", _load_joblib),
     ("model.pkl", _load_joblib),
@@ -95,34 +81,17 @@ _BY_NAME = (
     ("model.bst", _load_xgboost),
     ("model.txt", _load_lightgbm),
     ("lightgbm-model", _load_lightgbm),
-    ("model.pt", _load_torch),
-    ("model.pth", _load_torch),
+    ("model.pt", torchscript.load),
+    ("model.pth", torchscript.load),
 )
 
 _BY_PATTERN = (
     ("*.joblib", _load_joblib),
     ("*.pkl", _load_joblib),
     ("*.ubj", _load_xgboost),
-    ("*.pt", _load_torch),
-    ("*.pth", _load_torch),
+    ("*.pt", torchscript.load),
+    ("*.pth", torchscript.load),
 )
-
-
-class Defaults:
-    """The toolkit's own: arrays in and out, and whatever `predict` the model has."""
-
-    def input_fn(self, body, content_type):
-        return content.decode(body, content_type)
-
-    def predict_fn(self, data, model):
-        if hasattr(model, "predict"):
-            return model.predict(data)
-        if callable(model):
-            return model(data)
-        raise NotImplementedError("Please provide a predict_fn implementation: a %s has no predict." % type(model).__name__)
-
-    def output_fn(self, prediction, accept):
-        return content.encode_accepted(prediction, accept)
 
 
 class ScikitLearn(Defaults):
@@ -184,79 +153,20 @@ class LightGBM(Defaults):
         return model.predict(_rows(data))
 
 
-class Torch(Defaults):
-    """Tensors in, no gradients, lists out."""
-
-    def input_fn(self, body, content_type):
-        import torch
-
-        if content.base_type(content_type) == content.TORCH:
-            if content.is_npy(body):
-                return torch.from_numpy(content.decode(body, content.NPY))
-            return torch.load(io.BytesIO(body), weights_only=True)
-        array = content.decode(body, content_type)
-        return torch.from_numpy(array if content.base_type(content_type) == content.NPY else array.astype("float32"))
-
-    def predict_fn(self, data, model):
-        import torch
-
-        with torch.no_grad():
-            return model(data)
-
-    def output_fn(self, prediction, accept):
-        if hasattr(prediction, "detach"):
-            prediction = prediction.detach().cpu().numpy()
-        # As the SageMaker SDK's TorchTensorDeserializer reads it.
-        if content.base_type(accept.split(",", 1)[0]) == content.TORCH:
-            return content.encode(prediction, content.TORCH), content.TORCH
-        return content.encode_accepted(prediction, accept)
-
-
-class Transformers(Defaults):
-    """`{"inputs": …, "parameters": {…}}` in, the pipeline's answer out."""
-
-    def input_fn(self, body, content_type):
-        import json
-
-        if content.base_type(content_type) in (content.JSON, None):
-            return json.loads(content.text_of(body))
-        if content.base_type(content_type) == "text/plain":
-            return {"inputs": content.text_of(body)}
-        return {"inputs": body}
-
-    def predict_fn(self, data, model):
-        if not isinstance(data, dict) or "inputs" not in data:
-            raise StatusError(400, 'The body must be {"inputs": …}.')
-        inputs, parameters = data["inputs"], data.get("parameters") or {}
-        return model(**inputs, **parameters) if isinstance(inputs, dict) else model(inputs, **parameters)
-
-    def output_fn(self, prediction, accept):
-        if content.base_type(accept.split(",", 1)[0]) in (content.JSON, content.ANY):
-            return content.to_json(prediction), content.JSON
-        return content.encode_accepted(prediction, accept)
-
-
-class StatusError(Exception):
-    """An error with a status of its own."""
-
-    def __init__(self, status_code: int, message: str):
-        super().__init__(message)
-        self.status_code = status_code
-        self.message = message
-
-
 _BY_FRAMEWORK = {
     "sklearn": ScikitLearn,
     "xgboost": XGBoost,
     "lightgbm": LightGBM,
-    "torch": Torch,
-    "transformers": Transformers,
+    "torch": torchscript.Torch,
 }
 
 
 def defaults_for(model) -> Defaults:
     """By what the model is, whoever loaded it; a subclass counts as what it derives from."""
     for base in type(model).__mro__:
+        # The models of transformers, without a pipeline around them, are those of PyTorch.
+        if base.__module__.startswith("transformers.pipelines."):
+            return pipelines.Transformers()
         # The scikit-learn faces of boosted trees take arrays and answer labels.
         if base.__module__ in ("xgboost.sklearn", "lightgbm.sklearn"):
             return ScikitLearn()
