@@ -30,6 +30,7 @@ const PROGRAMS = [
   'src/modelserver/node/worker/tensor-thread.ts',
   'src/modelserver/node/author/model.ts',
   'src/modelserver/node/author/onnxruntime.ts',
+  'src/modelserver/graph/data/sqlite-thread.ts',
   'src/modelserver/triton/main.ts',
   'src/modelserver/triton/onnx/instance-worker.ts',
   'examples/digits/quickstart.ts',

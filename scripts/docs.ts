@@ -98,8 +98,9 @@ function allowedValues(spec: OptionSpec): string {
 function cliPage(): string {
   const program = createProgram({ terminal: createTerminal(), end: () => undefined })
   const exitRows = Object.values(EXIT_CODES).map(({ code, meaning }) => [String(code), meaning])
-  const commands = program.commands.flatMap((command) => [
-    `## berth ${command.name()}`,
+  const all = program.commands.flatMap(withSubcommands)
+  const commands = all.flatMap(({ name, command }) => [
+    `## berth ${name}`,
     '',
     '```text',
     helpOf(command),
@@ -122,6 +123,14 @@ function cliPage(): string {
     '',
     ...commands,
   ])
+}
+
+/** A command, or those that it has in its place. */
+function withSubcommands(command: Command): readonly { name: string; command: Command }[] {
+  if (command.commands.length === 0) return [{ name: command.name(), command }]
+  return command.commands.map((each) => {
+    return { name: `${command.name()} ${each.name()}`, command: each }
+  })
 }
 
 /** Help as the command prints it, without the exit codes, which the page has once. */

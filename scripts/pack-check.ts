@@ -19,7 +19,7 @@ const PROGRAM_BYTES_MAX = 15 * MEGABYTE
 const EXPECTED = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   /^bin\/berth\.js$/,
-  /^dist\/(cli|gateway|modelserver|modelserver\/compile|modelserver\/compile\/job|modelserver\/onnx|modelserver\/multi-model\/onnx|modelserver\/node\/(worker|author)|modelserver\/triton|modelserver\/triton\/onnx|examples\/digits|chunks)\/[\w-]+\.js(\.map)?$/,
+  /^dist\/(cli|gateway|modelserver|modelserver\/compile|modelserver\/compile\/job|modelserver\/onnx|modelserver\/multi-model\/onnx|modelserver\/node\/(worker|author)|modelserver\/graph\/data|modelserver\/triton|modelserver\/triton\/onnx|examples\/digits|chunks)\/[\w-]+\.js(\.map)?$/,
   /^dist\/main\.js(\.map)?$/,
   /^dist\/modelserver\/triton\/grpc\/\w+\.proto$/,
   /^dist\/modelserver\/python\/worker\/(berth_worker\/)?\w+\.py$/,

@@ -6,6 +6,7 @@ import type { DeleteOptions } from './delete.ts'
 import type { DescribeOptions } from './describe.ts'
 import type { DoctorOptions } from './doctor.ts'
 import type { EnvOptions } from './env.ts'
+import type { FeaturesLoadOptions } from './features/load.ts'
 import { describeExitCodes } from './exit-codes.ts'
 import type { ExitReason } from './exit-codes.ts'
 import type { InvokeOptions } from './invoke.ts'
@@ -47,6 +48,7 @@ export function createProgram(deps: ProgramDeps): Command {
   addDelete(program, deps)
   addDoctor(program, deps)
   addModelServer(program, deps)
+  addFeatures(program, deps)
   return program
 }
 
@@ -246,6 +248,36 @@ function addModelServer(program: Command, { end }: ProgramDeps): void {
     .allowExcessArguments()
     .action(async (_options: unknown, { args }: Command) =>
       end(await (await import('./model-server.ts')).runModelServer(args)),
+    )
+}
+
+function addFeatures(program: Command, { terminal, end }: ProgramDeps): void {
+  const features = program
+    .command('features')
+    .description('Make tables of precomputed features, which graphs read by key.')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand(false)
+  command(
+    features,
+    'load',
+    'Make a feature table of a file of rows, in one step in place of the old.',
+    [
+      'berth features load customers.csv --key customer_id --into customers.db',
+      'berth features load embeddings.jsonl --key id --into /srv/embeddings.db',
+    ],
+  )
+    .argument('<file>', 'CSV with a line of names, or JSON Lines')
+    .requiredOption('--key <column>', 'column whose value is looked up; each only once')
+    .requiredOption('--into <file>', 'feature table to write: one file of SQLite')
+    .addOption(
+      new Option('--format <format>', 'of the file (default: by its extension)').choices([
+        'csv',
+        'jsonl',
+      ]),
+    )
+    .option('--json', 'print the result as JSON')
+    .action(async (path: string, options: FeaturesLoadOptions) =>
+      end(await (await import('./features/load.ts')).runFeaturesLoad(path, options, terminal)),
     )
 }
 

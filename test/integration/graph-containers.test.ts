@@ -1,46 +1,8 @@
 import assert from 'node:assert/strict'
-import { request } from 'node:http'
-import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 
-import { encodeSiblings } from '../../src/domain/sibling-containers.ts'
 import { ModelServerProcess } from '../support/echo-container.ts'
-
-async function ask(
-  socketPath: string,
-  body: string,
-  attributes = '',
-): Promise<{ status: number | undefined; value: unknown; told: unknown }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{
-    status: number | undefined
-    value: unknown
-    told: unknown
-  }>()
-  const headers = {
-    'content-type': 'application/json',
-    'x-amzn-sagemaker-custom-attributes': attributes,
-  }
-  const asking = request({ socketPath, path: '/invocations', method: 'POST', headers }, (reply) => {
-    const told = reply.headers['x-amzn-sagemaker-custom-attributes']
-    text(reply).then((answer) => {
-      const value: unknown = JSON.parse(answer)
-      resolve({ status: reply.statusCode, value, told: JSON.parse(String(told ?? '{}')) })
-    }, reject)
-  })
-  asking.once('error', reject)
-  asking.end(body)
-  return promise
-}
-
-function startGraph(graph: object, siblings: readonly { hostname: string; path: string }[]) {
-  const places = siblings.map(({ hostname, path }) => {
-    return { hostname, http: { kind: 'socket', path } as const }
-  })
-  return ModelServerProcess.start(['--image=berth/graph'], undefined, {
-    BERTH_GRAPH: JSON.stringify({ version: 1, graph }),
-    BERTH_CONTAINERS: encodeSiblings(places),
-  })
-}
+import { askGraph as ask, startGraph } from '../support/graph-server.ts'
 
 test('containers of the same instance are asked by frames, and again when they have come back', async () => {
   await using one = await ModelServerProcess.start(['--image=berth/echo'])
@@ -48,10 +10,15 @@ test('containers of the same instance are asked by frames, and again when they h
   await using stack = new AsyncDisposableStack()
   stack.use(two)
   const branches = { one: { container: 'one' }, two: { container: 'two' } }
-  await using graph = await startGraph({ scatter: { branches, aggregate: 'mean', quorum: 1 } }, [
-    { hostname: 'one', path: one.socketPath },
-    { hostname: 'two', path: two.socketPath },
-  ])
+  await using graph = await startGraph(
+    { graph: { scatter: { branches, aggregate: 'mean', quorum: 1 } } },
+    {
+      siblings: [
+        { hostname: 'one', path: one.socketPath },
+        { hostname: 'two', path: two.socketPath },
+      ],
+    },
+  )
   const both = await ask(graph.socketPath, '[1, 2]')
   assert.deepEqual(both.value, [1, 2])
   assert.deepEqual(Object.keys(Object(both.told).graph.ms).toSorted(), ['one', 'two'])
@@ -72,7 +39,7 @@ test('containers of the same instance are asked by frames, and again when they h
 })
 
 test('a container that the model does not have is refused at the start', async () => {
-  await assert.rejects(startGraph({ container: 'nobody' }, []), /exit code 22/)
+  await assert.rejects(startGraph({ graph: { container: 'nobody' } }), /exit code 22/)
 })
 
 test('the first good answer ends the others; a breaker leaves a failing target alone', async () => {
@@ -82,12 +49,12 @@ test('the first good answer ends the others; a breaker leaves a failing target a
   const branches = { slow, quick: { expression: '"quick"' } }
   const siblings = [{ hostname: 'echo', path: echo.socketPath }]
   await using first = await startGraph(
-    { scatter: { branches, aggregate: 'first-success' } },
-    siblings,
+    { graph: { scatter: { branches, aggregate: 'first-success' } } },
+    { siblings },
   )
   assert.equal((await ask(first.socketPath, '1', 'hang=1')).value, 'quick')
 
-  await using alone = await startGraph(slow, siblings)
+  await using alone = await startGraph({ graph: slow }, { siblings })
   const late = await ask(alone.socketPath, '1', 'hang=1')
   assert.deepEqual(
     [late.status, Object(late.value).error],
@@ -101,6 +68,9 @@ test('the first good answer ends the others; a breaker leaves a failing target a
 test('a slow call is sent a second time, and the first answer counts', async () => {
   await using echo = await ModelServerProcess.start(['--image=berth/echo'])
   const node = { container: 'echo', hedge: { afterMs: 1, budgetPercent: 100 } }
-  await using graph = await startGraph(node, [{ hostname: 'echo', path: echo.socketPath }])
+  await using graph = await startGraph(
+    { graph: node },
+    { siblings: [{ hostname: 'echo', path: echo.socketPath }] },
+  )
   assert.deepEqual((await ask(graph.socketPath, '[7]', 'delay-ms=50')).value, [7])
 })

@@ -31,24 +31,30 @@ export class ModelServerProcess implements AsyncDisposable {
     args: readonly string[],
     socketPath: string | undefined,
     environment: Readonly<Record<string, string>>,
+    onOutput: ((text: string) => void) | undefined,
   ) {
     this.#folder = mkdtempSync(join(tmpdir(), 'berth-ms-'))
     this.socketPath = socketPath ?? join(this.#folder, 'a.sock')
     this.child = spawn(process.execPath, [MAIN, `--socket=${this.socketPath}`, ...args], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', onOutput === undefined ? 'ignore' : 'pipe', 'inherit'],
       env: { ...process.env, ...environment },
     })
+    if (onOutput !== undefined) this.child.stdout?.setEncoding('utf8').on('data', onOutput)
     this.exited = once(this.child, 'exit').then(([code]) => code)
   }
 
-  /** @param socketPath where a predecessor listened that is gone; a fresh path by default. */
+  /**
+   * @param socketPath where a predecessor listened that is gone; a fresh path by default.
+   * @param onOutput is given what it logs, in pieces.
+   */
   static async start(
     args: readonly string[],
     socketPath?: string,
     environment: Readonly<Record<string, string>> = {},
+    onOutput?: (text: string) => void,
   ): Promise<ModelServerProcess> {
     await using started = new AsyncDisposableStack()
-    const server = started.use(new ModelServerProcess(args, socketPath, environment))
+    const server = started.use(new ModelServerProcess(args, socketPath, environment, onOutput))
     await until('the model server to answer', () => {
       const { exitCode, signalCode } = server.child
       if (exitCode === null && signalCode === null) return answersPing(server.socketPath)

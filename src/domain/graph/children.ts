@@ -21,6 +21,8 @@ function mapKind<From, To>(node: GraphNode<From>, map: MapChild<From, To>): Grap
     case 'call':
     case 'expression':
     case 'rules':
+    case 'lookup':
+    case 'features':
       return { ...node, ...common }
     case 'scatter': {
       const branches = node.branches.map((branch) => {

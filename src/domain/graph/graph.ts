@@ -5,6 +5,8 @@
  * it uses: {@link NodeRef} as described, a planned node once `plan-graph.ts` has looked at it.
  */
 
+import type { Database, FeaturesNode, LookupNode, Refusal } from './database.ts'
+
 /** Keys from the root of the description: where a problem is shown. */
 export type Place = readonly (string | number)[]
 
@@ -20,6 +22,7 @@ export type NodeRef =
 export interface Graph {
   readonly root: NodeRef
   readonly nodeByName: ReadonlyMap<string, GraphNode<NodeRef>>
+  readonly databaseByName: ReadonlyMap<string, Database>
   /** For one answer of the whole graph; undefined leaves it to whoever calls. */
   readonly timeoutMs: number | undefined
   /** Where latencies and failures of branches are told to the caller. */
@@ -49,6 +52,8 @@ export type GraphNode<Child> = NodeOptions<Child> &
     | SequenceNode<Child>
     | MapNode<Child>
     | RulesNode
+    | LookupNode
+    | FeaturesNode
   )
 
 /** Who is called. */
@@ -205,9 +210,5 @@ export interface MapNode<Child> {
 /** Refuses input that a condition holds for; other input is passed on. */
 export interface RulesNode {
   readonly kind: 'rules'
-  readonly rules: readonly {
-    readonly when: Expression
-    readonly message: string
-    readonly status: number
-  }[]
+  readonly rules: readonly (Refusal & { readonly when: Expression })[]
 }

@@ -1,4 +1,6 @@
 import { mapChildren } from './children.ts'
+import type { Database, FeaturesNode, LookupNode } from './database.ts'
+import { findDatabaseProblem } from './find-database-problem.ts'
 import type { CallTarget, Graph, GraphNode, NodeRef, Place, Report, ScatterNode } from './graph.ts'
 
 /** A node whose own nodes are planned. Nodes that are used in several places are one object. */
@@ -15,6 +17,7 @@ export interface GraphPlan {
   readonly report: Report
   /** Every node that can be reached, children before those who use them. */
   readonly nodes: readonly PlannedNode[]
+  readonly databaseByName: ReadonlyMap<string, Database>
 }
 
 /** Something wrong with a description. */
@@ -45,9 +48,15 @@ export function planGraph(graph: Graph): PlanResult {
     planner.problems.push({ place: ['nodes', name], message: `Node ${name} is used by nobody.` })
   }
   const { problems, nodes } = planner
+  const { databaseByName } = graph
+  for (const name of databaseByName.keys()) {
+    if (planner.databases.has(name)) continue
+    const message = `Database ${name} is used by nobody.`
+    problems.push({ place: ['databases', name], message })
+  }
   if (root === undefined || problems.length > 0) return { kind: 'problems', problems }
   const { timeoutMs, report } = graph
-  return { kind: 'plan', plan: { root, timeoutMs, report, nodes } }
+  return { kind: 'plan', plan: { root, timeoutMs, report, nodes, databaseByName } }
 }
 
 /** The targets that a plan calls, each once. */
@@ -66,6 +75,8 @@ interface Position {
 class Planner {
   readonly problems: GraphProblem[] = []
   readonly nodes: PlannedNode[] = []
+  /** Names of those that are used. */
+  readonly databases = new Set<string>()
   readonly #graph: Graph
   readonly #plannedByName = new Map<string, PlannedNode | undefined>()
   #depth = 0
@@ -112,6 +123,7 @@ class Planner {
     }
     this.#depth += 1
     if (node.kind === 'scatter') this.problems.push(...findScatterProblems(node, place))
+    if (node.kind === 'lookup' || node.kind === 'features') this.#useDatabase(node, place)
     let isWhole = true
     const missing: PlannedNode = { name: '', step: NOTHING }
     const step = mapChildren<NodeRef, PlannedNode>(node, (child, keys) => {
@@ -128,6 +140,14 @@ class Planner {
     const planned = { name, step }
     this.nodes.push(planned)
     return planned
+  }
+
+  #useDatabase(node: LookupNode | FeaturesNode, place: Place): void {
+    this.databases.add(node.database)
+    const problem = findDatabaseProblem(node, this.#graph.databaseByName)
+    if (problem === undefined) return
+    const { key, message } = problem
+    this.problems.push({ place: [...place, node.kind, key], message })
   }
 
   #refuse(place: Place, message: string): undefined {

@@ -21,6 +21,7 @@ import type { Image, Invocation, Reply } from '../image.ts'
 import type { Log } from '../log.ts'
 import { StartFailure } from '../start-failure.ts'
 import { createContainerCaller } from './container-caller.ts'
+import { Databases } from './data/databases.ts'
 import { Document } from './document.ts'
 import { createEndpointCaller } from './endpoint-caller.ts'
 import type { CallTargetOf, Platform } from './endpoint-caller.ts'
@@ -59,7 +60,8 @@ export async function startGraphImage(options: GraphImageOptions): Promise<Image
   const { log } = options
   const plan = readPlan(options)
   const statistics = new NodeStatistics(log)
-  const machinery = createMachinery(plan, options, statistics)
+  const databases = new Databases({ ...options, plan })
+  const machinery = createMachinery(plan, options, { statistics, databases })
   const image: Image = {
     get frameSuffixes() {
       return frames.suffixes
@@ -68,7 +70,7 @@ export async function startGraphImage(options: GraphImageOptions): Promise<Image
     drain: () => frames.close(),
     close: () => {
       statistics.close()
-      return Promise.resolve()
+      return databases.close()
     },
     ping: () => Promise.resolve({ status: 200, headers: {}, body: new Uint8Array() }),
     invoke: (invocation, signal) => answer(invocation, { plan, machinery }, signal),
@@ -98,7 +100,7 @@ function readPlan({ modelDirectory, environment }: GraphImageOptions): GraphPlan
 function createMachinery(
   plan: GraphPlan,
   options: GraphImageOptions,
-  statistics: NodeStatistics,
+  { statistics, databases }: { readonly statistics: NodeStatistics; readonly databases: Databases },
 ): Machinery {
   const compiled = new Map<string, Evaluate>()
   const callers = new Map(
@@ -123,6 +125,7 @@ function createMachinery(
       return caller
     },
     guardOf: (name) => guards.get(name),
+    databases,
     recordNode: (name, tookMs, failure) => statistics.record(name, tookMs, failure),
   }
 }

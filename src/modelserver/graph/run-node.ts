@@ -7,7 +7,9 @@ import { Document } from './document.ts'
 import { evaluateIn } from './evaluate-in.ts'
 import { NodeFailure } from './node-failure.ts'
 import { runCall } from './run-call.ts'
+import { refusalOf } from './refuse.ts'
 import { runCascade } from './run-cascade.ts'
+import { readFeatures, runLookup } from './run-lookup.ts'
 import { runScatter } from './run-scatter.ts'
 import type { Run, RunNode, Scope } from './run.ts'
 import { withinTime } from './time-limit.ts'
@@ -56,6 +58,10 @@ async function runStep(
       return runMap(step, input, run, scope)
     case 'rules':
       return refuseByRules(step, input, run, scope)
+    case 'lookup':
+      return runLookup(step, input, run, scope)
+    case 'features':
+      return readFeatures(step, input, run, scope)
   }
 }
 
@@ -145,8 +151,8 @@ async function runMap(
 }
 
 function refuseByRules({ rules }: RulesNode, input: Document, run: Run, scope: Scope): Document {
-  for (const { when, message, status } of rules) {
-    if (evaluateIn(when, input, run, scope) === true) throw new NodeFailure(message, status)
+  for (const { when, ...refusal } of rules) {
+    if (evaluateIn(when, input, run, scope) === true) throw refusalOf(refusal, input, run, scope)
   }
   return input
 }

@@ -2,6 +2,7 @@ import type { CallTarget } from '../../domain/graph/graph.ts'
 import type { PlannedNode } from '../../domain/graph/plan-graph.ts'
 import type { JsonObject } from '../../domain/json.ts'
 import type { Evaluate } from '../../wire/graph/expression.ts'
+import type { Databases } from './data/databases.ts'
 import type { Document } from './document.ts'
 import type { CallTargetOf } from './endpoint-caller.ts'
 import type { Guard } from './guard.ts'
@@ -12,6 +13,7 @@ export interface Machinery {
   readonly callerOf: (target: CallTarget) => CallTargetOf
   /** Hedging and circuit breaker of a call, by the name of its node. */
   readonly guardOf: (nodeName: string) => Guard | undefined
+  readonly databases: Pick<Databases, 'findRows' | 'table'>
   readonly recordNode: (nodeName: string, tookMs: number, failure: string | undefined) => void
 }
 

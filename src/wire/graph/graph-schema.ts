@@ -1,56 +1,29 @@
 import { z } from 'zod'
 import { REPORTS, WAITS } from '../../domain/graph/graph.ts'
-import type {
-  BreakerOptions,
-  Graph,
-  GraphNode,
-  HedgeOptions,
-  NodeRef,
-} from '../../domain/graph/graph.ts'
+import type { Graph, GraphNode, HedgeOptions, NodeRef } from '../../domain/graph/graph.ts'
 import { aggregateSchema } from './aggregate-schema.ts'
-import { compileExpression, ExpressionFailure } from './expression.ts'
+import {
+  BRANCHES_MAX,
+  BREAKER,
+  commonOf,
+  ENDPOINT_NAME,
+  EXPRESSION,
+  filled,
+  isWithin,
+  NAME,
+  TIMEOUT_MS,
+} from './common-schema.ts'
+import type { Kind, Ref } from './common-schema.ts'
+import { DATABASES, dataKinds } from './data-schema.ts'
+import { REFUSAL_FIELDS, requireOneMessage, toRefusal } from './refusal-schema.ts'
 
 /*
  * What may be written in graph.yaml: the one source of what is accepted, of the published JSON Schema and of the editor's
  * completion. Every schema turns what is written into the nouns of `domain/graph/graph.ts`, with all defaults in place.
  */
 
-const TIMEOUT_MS_MAX = 3_600_000
-const BRANCHES_MAX = 64
 const NODES_MAX = 256
 const CONCURRENCY_MAX = 64
-
-const NAME = z
-  .string()
-  .regex(
-    /^[A-Za-z][A-Za-z0-9_-]{0,62}$/,
-    'a name: a letter, then letters, digits, _ or -, at most 63',
-  )
-const ENDPOINT_NAME = z
-  .string()
-  .regex(/^[A-Za-z0-9](-*[A-Za-z0-9]){0,62}$/, 'the name of an endpoint or container')
-const TIMEOUT_MS = z.int().min(1).max(TIMEOUT_MS_MAX)
-const STATUS = z.int().min(400).max(499)
-
-const EXPRESSION = z
-  .string()
-  .superRefine((text, issue) => {
-    try {
-      compileExpression(text)
-    } catch (error) {
-      if (!(error instanceof ExpressionFailure)) throw error
-      issue.addIssue({ code: 'custom', message: `The expression is wrong: ${error.message}.` })
-    }
-  })
-  .describe('CEL over input, request, attributes and steps')
-
-const BREAKER = z
-  .strictObject({
-    failures: z.int().min(1).max(1000).default(5).describe('Failures in a row that open it'),
-    openMs: TIMEOUT_MS.default(10_000).describe('How long calls are refused then'),
-  })
-  .transform(({ failures, openMs }): BreakerOptions => ({ failureCount: failures, openMs }))
-  .describe('Leaves a target alone that keeps failing')
 
 const HEDGE = z
   .strictObject({
@@ -60,18 +33,8 @@ const HEDGE = z
   .transform(({ afterMs, budgetPercent }): HedgeOptions => ({ afterMs, budgetPercent }))
   .describe('Sends a slow call a second time; the first answer counts')
 
-type Ref = z.ZodType<NodeRef>
-type Kind = z.ZodType<GraphNode<NodeRef>>
-
 /** The key by which a kind of node is known. */
 export type KindKey = 'endpoint' | 'container' | Exclude<GraphNode<unknown>['kind'], 'call'>
-
-function commonOf(ref: Ref) {
-  return {
-    timeoutMs: TIMEOUT_MS.optional().describe('For one answer of this node'),
-    fallback: ref.optional().describe('Answers in place of this node when it fails'),
-  }
-}
 
 function callKinds(ref: Ref): Readonly<Record<'endpoint' | 'container', Kind>> {
   const shared = {
@@ -230,11 +193,12 @@ function ownKinds(ref: Ref) {
       .strictObject({
         rules: z
           .array(
-            z.strictObject({
-              when: EXPRESSION.describe('Refuses input for which this is true'),
-              reject: z.string().min(1).max(500).describe('What the caller is told'),
-              status: STATUS.default(400),
-            }),
+            z
+              .strictObject({
+                when: EXPRESSION.describe('Refuses input for which this is true'),
+                ...REFUSAL_FIELDS,
+              })
+              .superRefine(requireOneMessage),
           )
           .min(1)
           .max(BRANCHES_MAX)
@@ -242,11 +206,7 @@ function ownKinds(ref: Ref) {
         ...common,
       })
       .transform(({ rules, ...options }) => {
-        const refusals = rules.map(({ when, reject, status }) => ({
-          when,
-          message: reject,
-          status,
-        }))
+        const refusals = rules.map(({ when, ...refusal }) => ({ when, ...toRefusal(refusal) }))
         return { kind: 'rules' as const, ...filled(options), rules: refusals }
       }),
   }
@@ -286,6 +246,7 @@ export function createGraphSchema(chooseKind: ChooseKind): z.ZodType<Graph> {
     ...flowKinds(ref, branch),
     ...chainKinds(ref),
     ...ownKinds(ref),
+    ...dataKinds(ref),
   })
   return z
     .strictObject({
@@ -296,22 +257,13 @@ export function createGraphSchema(chooseKind: ChooseKind): z.ZodType<Graph> {
         .refine((nodes) => isWithin(nodes, 0, NODES_MAX), `at most ${NODES_MAX} nodes`)
         .default({})
         .describe('Nodes that are used by name'),
+      databases: DATABASES,
       timeoutMs: TIMEOUT_MS.optional().describe('For the whole answer'),
       report: z.enum(REPORTS).default('header').describe('Where branches are reported'),
     })
-    .transform(({ graph: root, nodes, timeoutMs, report }): Graph => {
-      return { root, nodeByName: new Map(Object.entries(nodes)), timeoutMs, report }
+    .transform(({ graph: root, nodes, databases, timeoutMs, report }): Graph => {
+      const nodeByName = new Map(Object.entries(nodes))
+      const databaseByName = new Map(Object.entries(databases))
+      return { root, nodeByName, databaseByName, timeoutMs, report }
     })
-}
-
-// Absent and undefined are not the same to the nouns.
-function filled<Options extends { timeoutMs?: number | undefined; fallback?: NodeRef | undefined }>(
-  options: Options,
-) {
-  return { timeoutMs: options.timeoutMs, fallback: options.fallback }
-}
-
-function isWithin(object: object, min: number, max: number): boolean {
-  const { length } = Object.keys(object)
-  return length >= min && length <= max
 }
