@@ -68,7 +68,8 @@ const OPTIONS = {
   platform: 'node',
   target: 'node24',
   mainFields: ['module', 'main'],
-  conditions: ['node', 'import'],
+  // Not `import`: what is required must be CommonJS, as Node would have it.
+  conditions: ['node', 'module'],
   chunkNames: 'chunks/[name]-[hash]',
   banner: { js: BANNER },
   legalComments: 'none',

@@ -74,7 +74,7 @@ function openSource(
   if (database.kind === 'postgres') return new PostgresSource({ name, database, ...options })
   const path = findFile(name, database.file, options)
   const source = new SqliteSource({ ...database, name, path })
-  source.refuseWrong(
+  source.prepare(
     options.plan.nodes.flatMap(({ step }) =>
       step.kind === 'lookup' && step.database === name ? [step.query] : [],
     ),

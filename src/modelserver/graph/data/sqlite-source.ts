@@ -43,8 +43,8 @@ export class SqliteSource implements RowSource {
     this.#options = options
   }
 
-  /** Prepares queries without running them. @throws StartFailure `modelInvalid`: no database, or a query is wrong. */
-  refuseWrong(queries: readonly string[]): void {
+  /** Prepares queries without running them, and starts the first thread. @throws StartFailure `modelInvalid`: no database, or a query is wrong. */
+  prepare(queries: readonly string[]): void {
     const { name, path } = this.#options
     let query = ''
     try {
@@ -56,6 +56,7 @@ export class SqliteSource implements RowSource {
       const which = query === '' ? '' : ` The query: ${query}`
       throw new StartFailure('modelInvalid', `Database ${name}: ${words}.${which}`)
     }
+    this.#free.push(this.#start())
   }
 
   async find(query: RowQuery, signal: AbortSignal): Promise<readonly JsonObject[]> {
