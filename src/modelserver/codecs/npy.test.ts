@@ -176,29 +176,63 @@ for (const [given, body, message] of [
   })
 }
 
-test('property: what is written reads back, for every type and shape', () => {
-  const types: readonly NumericType[] = [
-    'float32',
-    'float64',
-    'int8',
-    'uint8',
-    'int16',
-    'uint16',
-    'int32',
-    'uint32',
-    'int64',
-    'uint64',
-    'bool',
-  ]
-  const shapes = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 })
+const TYPES: readonly NumericType[] = [
+  'float16',
+  'float32',
+  'float64',
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+  'int64',
+  'uint64',
+  'bool',
+]
+const arrays = fc
+  .record({
+    type: fc.constantFrom(...TYPES),
+    dims: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 }),
+    bytes: fc.infiniteStream(fc.integer({ min: 0, max: 255 })),
+  })
+  .map(({ type, dims, bytes }) => {
+    const count = dims.reduce((product, dim) => product * dim, 1)
+    const { elements } = startElements(type, count, 'numbers')
+    assert.ok(!Array.isArray(elements))
+    const filled = Uint8Array.from(bytes.take(elements.byteLength))
+    const values = type === 'bool' ? filled.map((byte) => byte & 1) : filled
+    new Uint8Array(elements.buffer).set(values)
+    return { type, dims, elements }
+  })
+
+test('property: what is written reads back, for every type, shape and bit', () => {
   fc.assert(
-    fc.property(fc.constantFrom(...types), shapes, (type, dims) => {
-      const count = dims.reduce((product, dim) => product * dim, 1)
-      const filling = startElements(type, count, 'numbers')
-      for (let index = 0; index < count; index += 1) filling.put(index, index % 2)
-      assert.ok(!Array.isArray(filling.elements))
-      const array = { type, dims, elements: filling.elements }
-      assert.deepEqual(parseNpy(encodeNpy(array)), array)
+    fc.property(arrays, (array) => {
+      const { type, dims, elements } = parseNpy(encodeNpy(array))
+      assert.deepEqual({ type, dims }, { type: array.type, dims: array.dims })
+      assert.equal(elements.constructor, array.elements.constructor)
+      assert.deepEqual(Buffer.from(elements.buffer), Buffer.from(array.elements.buffer))
     }),
+  )
+})
+
+test('property: a file that is cut off or goes on is refused, never read as another array', () => {
+  fc.assert(
+    fc.property(
+      arrays,
+      fc.nat(),
+      fc.uint8Array({ minLength: 1, maxLength: 9 }),
+      (array, cut, more) => {
+        const file = encodeNpy(array)
+        for (const body of [file.subarray(0, cut % file.length), Buffer.concat([file, more])]) {
+          assert.throws(() => parseNpy(body), {
+            name: 'Rejection',
+            status: 400,
+            message: /not an npy file|ends inside its header|data bytes/,
+          })
+        }
+      },
+    ),
   )
 })

@@ -32,6 +32,8 @@ export const FLAGS = {
   'http-thread-count': refused('HTTP is served by one thread that only moves bytes'),
   'http-header-forward-pattern': refused('headers are not forwarded to models'),
   'http-max-input-size': { default: '67108864' },
+  // Berth's own: a bound that tritonserver does not have.
+  'stream-unread-bytes': { default: '268435456' },
   'http-restricted-api': refused('routes are not restricted one by one; put a proxy in front'),
   'allow-grpc': { default: 'true' },
   'grpc-port': { default: '8001' },

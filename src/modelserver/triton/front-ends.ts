@@ -42,11 +42,11 @@ export class FrontEnds {
   /** @throws StartFailure `cannotListen`. */
   async listen(): Promise<void> {
     const { server, regions, tracing, options, log } = this.#given
-    const { inputBytesMax, http, grpc, metrics } = options
+    const { inputBytesMax, unreadBytesMax, http, grpc, metrics } = options
     const inference = { server, regions, tracing, jsonBytesMax: inputBytesMax }
     const routes = [
       ...inferRoutes(inference),
-      ...generateRoutes(inference),
+      ...generateRoutes({ ...inference, unreadBytesMax }),
       ...modelRoutes(server),
       ...repositoryRoutes(server),
       ...sharedMemoryRoutes(regions),
@@ -55,7 +55,7 @@ export class FrontEnds {
     const front = new HttpFront({ routes, inputBytesMax, log })
     await this.#start('HTTPService', front.server, http)
     if (grpc.isAllowed) {
-      this.#grpc = new GrpcFront(createGrpcMethods(this.#given), log)
+      this.#grpc = new GrpcFront(createGrpcMethods({ ...this.#given, unreadBytesMax }), log)
       await this.#startGrpc(this.#grpc, grpc)
     }
     const fallback = () => emptyReply()

@@ -26,6 +26,8 @@ export interface TritonOptions {
   readonly grpc: Listening
   readonly metrics: Listening
   readonly inputBytesMax: number
+  /** Bytes of replies of one stream that its client may leave unread. */
+  readonly unreadBytesMax: number
   readonly backends: BackendSettings
   /** Bytes of answers that are kept; 0 for none. */
   readonly cacheBytes: number
@@ -66,7 +68,6 @@ export function parseTritonOptions(args: readonly string[]): TritonOptions {
   if (loadNames.includes('*') && loadNames.length > 1) {
     problems.push('--load-model=* must be the only --load-model, for it means all of them')
   }
-  const httpAddress = read.text('http-address')
   const options: TritonOptions = {
     id: read.text('id'),
     repositories,
@@ -79,22 +80,9 @@ export function parseTritonOptions(args: readonly string[]): TritonOptions {
     isReadinessStrict: read.boolean('strict-readiness'),
     exitsOnError: read.boolean('exit-on-error'),
     exitTimeoutMs: read.integer('exit-timeout-secs', 0, 86_400) * 1000,
-    http: {
-      isAllowed: read.boolean('allow-http'),
-      address: httpAddress,
-      port: read.integer('http-port', 0, 65_535),
-    },
-    grpc: {
-      isAllowed: read.boolean('allow-grpc'),
-      address: read.text('grpc-address'),
-      port: read.integer('grpc-port', 0, 65_535),
-    },
-    metrics: {
-      isAllowed: read.boolean('allow-metrics'),
-      address: values.has('metrics-address') ? read.text('metrics-address') : httpAddress,
-      port: read.integer('metrics-port', 0, 65_535),
-    },
+    ...readListening(values, read),
     inputBytesMax: read.integer('http-max-input-size', 1, 2 ** 31 - 1),
+    unreadBytesMax: read.integer('stream-unread-bytes', 0, 2 ** 40),
     backends: parseBackendSettings(values.get('backend-config') ?? [], problems),
     cacheBytes: readCacheBytes(values, problems),
     resourceSizes: readResourceSizes(
@@ -111,6 +99,29 @@ export function parseTritonOptions(args: readonly string[]): TritonOptions {
 }
 
 type Values = ReadonlyMap<string, readonly string[]>
+function readListening(
+  values: Values,
+  read: ReturnType<typeof createReaders>,
+): Pick<TritonOptions, 'http' | 'grpc' | 'metrics'> {
+  const httpAddress = read.text('http-address')
+  return {
+    http: {
+      isAllowed: read.boolean('allow-http'),
+      address: httpAddress,
+      port: read.integer('http-port', 0, 65_535),
+    },
+    grpc: {
+      isAllowed: read.boolean('allow-grpc'),
+      address: read.text('grpc-address'),
+      port: read.integer('grpc-port', 0, 65_535),
+    },
+    metrics: {
+      isAllowed: read.boolean('allow-metrics'),
+      address: values.has('metrics-address') ? read.text('metrics-address') : httpAddress,
+      port: read.integer('metrics-port', 0, 65_535),
+    },
+  }
+}
 
 function readFlags(args: readonly string[], problems: string[]): Values {
   const values = new Map<string, string[]>()

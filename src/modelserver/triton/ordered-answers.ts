@@ -7,12 +7,12 @@ interface Place {
 
 /** Holds answers back until those of all earlier requests are out. */
 export class OrderedAnswers {
-  readonly #places: Place[] = []
+  readonly #places = new Set<Place>()
 
   /** Gives a request its place; what it answers with then goes out in turn. */
   enter(request: Enqueued): Enqueued {
     const place: Place = { deliveries: [], isOver: false }
-    this.#places.push(place)
+    this.#places.add(place)
     const deliver = (delivery: () => void, isOver: boolean): void => {
       place.deliveries.push(delivery)
       place.isOver ||= isOver
@@ -26,12 +26,10 @@ export class OrderedAnswers {
   }
 
   #release(): void {
-    for (;;) {
-      const [first] = this.#places
-      if (first === undefined) return
-      for (const deliver of first.deliveries.splice(0)) deliver()
-      if (!first.isOver) return
-      this.#places.shift()
+    for (const place of this.#places) {
+      for (const deliver of place.deliveries.splice(0)) deliver()
+      if (!place.isOver) return
+      this.#places.delete(place)
     }
   }
 }

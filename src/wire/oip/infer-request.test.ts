@@ -68,6 +68,54 @@ function comparable({ name, datatype, shape, data }: Tensor): unknown {
   return { name, datatype, shape, values }
 }
 
+test('property: bytes that are missing, or too many, are refused and never read as another tensor', () => {
+  const cut = fc.tuple(
+    fc.array(tensors, { minLength: 1, maxLength: 3 }),
+    fc.integer({ min: -40, max: 40 }),
+  )
+  fc.assert(
+    fc.property(cut, ([given, change]) => {
+      const inputs = given.map(({ name, datatype, shape, data }) => {
+        return { name, datatype, shape, parameters: { binary_data_size: data.length } }
+      })
+      const json = bodyOf({ inputs })
+      const blob = Buffer.concat(given.map(({ data }) => data))
+      const options = { headerLength: String(json.length), model: MODEL }
+      const length = Math.max(0, blob.length + change)
+      const sent = Buffer.concat([json, blob, Buffer.alloc(40)]).subarray(0, json.length + length)
+      if (length === blob.length) {
+        const read = parseInferRequest(sent, options).inputs
+        assert.deepEqual(read.map(comparable), given.map(comparable))
+        return
+      }
+      const message =
+        length < blob.length
+          ? /^unexpected size for input '[^]*', expecting \d+ additional bytes for model 'm'$/
+          : /^unexpected additional input data for model 'm'$/
+      assert.throws(() => parseInferRequest(sent, options), { code: 'INVALID_ARG', message })
+    }),
+  )
+})
+
+test('property: JSON with an element too few or too many is refused', () => {
+  const texts = fc.array(fc.string(), { maxLength: 5 })
+  const numbers = fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 5 })
+  const data = fc.oneof(
+    texts.map((values) => ({ datatype: 'BYTES', values })),
+    fc.record({ datatype: fc.constantFrom('UINT8', 'INT64', 'FP32', 'FP64'), values: numbers }),
+  )
+  fc.assert(
+    fc.property(data, fc.integer({ min: 1, max: 9 }), ({ datatype, values }, count) => {
+      fc.pre(count !== values.length)
+      const inputs = [{ name: 'i', datatype, shape: [count], data: values }]
+      assert.throws(() => parseInferRequest(bodyOf({ inputs }), WITHOUT_HEADER), {
+        code: 'INTERNAL',
+        message: "Unable to parse 'data': Shape does not match true shape of 'data' field",
+      })
+    }),
+  )
+})
+
 test('every double of JSON is read as JavaScript reads it', () => {
   fc.assert(
     fc.property(fc.array(fc.double({ noNaN: true, noDefaultInfinity: true })), (values) => {

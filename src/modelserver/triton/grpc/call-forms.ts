@@ -9,8 +9,9 @@ import { OIP_ERRORS } from '../../../wire/oip/errors.ts'
 import { nowNs } from '../clock.ts'
 import { read } from '../json-reader.ts'
 import { ServingError, toServingError } from '../serving-error.ts'
+import { FIELDS_MAX } from './decide-message.ts'
 import type { StreamCall } from './infer-stream.ts'
-import { MALFORMED } from './load-protocol.ts'
+import { CROWDED, MALFORMED } from './load-protocol.ts'
 
 /** Fields of a message by their names in the protocol. */
 export type Message = Readonly<Record<string, unknown>>
@@ -61,10 +62,18 @@ export function toUnary(name: string, method: UnaryMethod, onAnswered: OnAnswere
   }
 }
 
-/** A request as the library has read it. @throws ServingError INTERNAL: it is no message of its type. */
+/**
+ * A request as the library has read it.
+ *
+ * @throws ServingError INTERNAL: it is no message of its type; INVALID_ARG: it has too many fields.
+ */
 export function readMessage(request: unknown): Message {
-  if (request !== MALFORMED) return read.object(request)
-  throw new ServingError('INTERNAL', 'Unable to parse request')
+  if (request === MALFORMED) throw new ServingError('INTERNAL', 'Unable to parse request')
+  if (request === CROWDED) {
+    const expected = `more than ${FIELDS_MAX} fields and dimensions beside the contents of tensors`
+    throw new ServingError('INVALID_ARG', `request has ${expected}`)
+  }
+  return read.object(request)
 }
 
 /** A failure as gRPC has it. */
@@ -84,11 +93,16 @@ export function toStream(call: ServerDuplexStream<unknown, unknown>): StreamCall
     wantsStatus: call.metadata.get('triton_grpc_error')[0] === 'true',
     onRequest: (take) =>
       call.on('data', (request: unknown) => {
-        if (request === MALFORMED) fail(new ServingError('INTERNAL', 'Unable to parse request'))
-        else take(read.object(request))
+        try {
+          take(readMessage(request))
+        } catch (error) {
+          fail(error)
+        }
       }),
     onEnd: (take) => call.on('end', take),
-    write: (reply) => void call.write(reply),
+    pause: () => void call.pause(),
+    resume: () => void call.resume(),
+    send: (reply, onTaken) => void call.write(reply, onTaken),
     end: () => call.end(),
     fail,
   }

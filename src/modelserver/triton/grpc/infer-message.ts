@@ -39,8 +39,7 @@ export function readInferRequest(message: Message, regions: SharedRegions): Infe
   const modelName = read.text(message['model_name'])
   const outputs = read.objects(message['outputs'])
   const outputNames = outputs.map(({ name }) => read.text(name))
-  const duplicate = outputNames.find((name, index) => outputNames.indexOf(name) !== index)
-  if (duplicate !== undefined) throw refusal(`output '${duplicate}' already exists in request`)
+  refuseRepeated(outputNames)
   const classCounts = new Map<string, number>()
   const sharedOutputs = new Map<string, SharedPart>()
   for (const output of outputs) {
@@ -118,6 +117,14 @@ function missingData(name: string, modelName: string): ServingError {
   return refusal(
     `unable to find data for input tensor '${name}' for model '${modelName}' in request.`,
   )
+}
+
+function refuseRepeated(outputNames: readonly string[]): void {
+  const seen = new Set<string>()
+  for (const name of outputNames) {
+    if (seen.has(name)) throw refusal(`output '${name}' already exists in request`)
+    seen.add(name)
+  }
 }
 
 /** Reads a map of parameters, each the one of several fields that is set. */

@@ -11,6 +11,8 @@ import type { Tracing } from '../trace/tracing.ts'
 import { recordSent, sampleGrpc } from './grpc-trace.ts'
 import { readInferRequest, toInferResponse } from './infer-message.ts'
 import type { InferMessage } from './infer-message.ts'
+import { StreamOutbox } from './stream-outbox.ts'
+import type { MeasuredReply, SendReply } from './stream-outbox.ts'
 
 type Message = Readonly<Record<string, unknown>>
 
@@ -21,7 +23,10 @@ export interface StreamCall {
   readonly wantsStatus: boolean
   readonly onRequest: (take: (request: Message) => void) => void
   readonly onEnd: (take: () => void) => void
-  readonly write: (reply: Message) => void
+  /** Stops and goes on taking requests from the socket. */
+  readonly pause: () => void
+  readonly resume: () => void
+  readonly send: SendReply
   readonly end: () => void
   readonly fail: (error: ServingError) => void
 }
@@ -31,13 +36,18 @@ export interface InferServices {
   readonly server: InferenceServer
   readonly regions: SharedRegions
   readonly tracing: Tracing
+  /** How many bytes of replies a client may leave unread before its stream is broken off. */
+  readonly unreadBytesMax: number
 }
 
 const SHUTTING_DOWN =
   'GRPC server is shutting down and has stopped accepting new inference requests.'
 
+// What a reply takes beside its tensors, about.
+const REPLY_BYTES = 512
+
 interface Place {
-  readonly replies: Message[]
+  readonly replies: MeasuredReply[]
   isOver: boolean
 }
 
@@ -64,15 +74,24 @@ function leave(entry: Entry): void {
 export class InferStream {
   readonly #services: InferServices
   readonly #call: StreamCall
-  readonly #places: Place[] = []
+  readonly #places = new Set<Place>()
+  readonly #outbox: StreamOutbox
+  /** Breaks off what is still computed when the stream is. */
+  readonly #abandoned = new AbortController()
+  readonly #signal: AbortSignal
+  /** Bytes of replies that wait for those before them. */
+  #heldBytes = 0
   #openCount = 0
   #hasEnded = false
   #isShuttingDown = false
   #isClosed = false
+  #isPaused = false
 
   constructor(services: InferServices, call: StreamCall) {
     this.#services = services
     this.#call = call
+    this.#signal = AbortSignal.any([call.signal, this.#abandoned.signal])
+    this.#outbox = new StreamOutbox(call.send, () => this.#pace())
     call.onRequest((request) => this.#take(request))
     call.onEnd(() => {
       this.#hasEnded = true
@@ -94,9 +113,7 @@ export class InferStream {
     try {
       this.#submit(request, entry, nowNs())
     } catch (error) {
-      if (entry.place !== undefined && !this.#places.includes(entry.place)) {
-        this.#places.push(entry.place)
-      }
+      if (entry.place !== undefined) this.#places.add(entry.place)
       this.#fail(entry, toServingError(error))
     }
   }
@@ -106,13 +123,13 @@ export class InferStream {
     const message = readInferRequest(request, regions)
     const served = server.repository.find(message.modelName, message.version)
     if (served.config.isDecoupled) entry.place = undefined
-    else if (entry.place !== undefined) this.#places.push(entry.place)
+    else if (entry.place !== undefined) this.#places.add(entry.place)
     entry.shared = new SharedOutputs(regions, message.sharedOutputs)
     const trace = sampleGrpc(tracing, served, receivedNs)
     entry.trace = trace
     submit(
       served,
-      { ...message, signal: this.#call.signal, trace },
+      { ...message, signal: this.#signal, trace },
       {
         respond: (response, isFinal) => {
           if (entry.isOver) return
@@ -120,7 +137,8 @@ export class InferStream {
             entry.shared?.write(response.outputs)
             const reply = toStreamReply(message, served, { response, isFinal })
             const startNs = nowNs()
-            this.#deliver(entry.place, reply, isFinal)
+            const bytes = response.outputs.reduce((sum, { data }) => sum + data.byteLength, 0)
+            this.#deliver(entry.place, reply && { reply, bytes: REPLY_BYTES + bytes }, isFinal)
             recordSent(trace, startNs, nowNs())
             if (isFinal) leave(entry)
           } catch (error) {
@@ -136,47 +154,74 @@ export class InferStream {
     if (entry.isOver) return
     leave(entry)
     if (this.#isClosed) return
-    if (this.#call.wantsStatus) {
-      this.#isClosed = true
-      this.#call.fail(error)
-      return
-    }
+    if (this.#call.wantsStatus) return this.#close(() => this.#call.fail(error))
     const reply = { error_message: error.message, infer_response: { id: entry.id } }
-    this.#deliver(entry.place, reply, true)
+    this.#deliver(entry.place, { reply, bytes: REPLY_BYTES + error.message.length }, true)
   }
 
-  #deliver(place: Place | undefined, reply: Message | undefined, isFinal: boolean): void {
+  #deliver(place: Place | undefined, measured: MeasuredReply | undefined, isFinal: boolean): void {
     if (isFinal) this.#openCount -= 1
     if (place === undefined) {
-      if (reply !== undefined) this.#write(reply)
+      if (measured !== undefined) this.#send(measured)
     } else {
-      if (reply !== undefined) place.replies.push(reply)
+      if (measured !== undefined) {
+        place.replies.push(measured)
+        this.#heldBytes += measured.bytes
+      }
       place.isOver ||= isFinal
       this.#release()
     }
+    this.#pace()
     this.#endWhenDone()
   }
 
   #release(): void {
-    for (;;) {
-      const [first] = this.#places
-      if (first === undefined) return
-      for (const reply of first.replies.splice(0)) this.#write(reply)
-      if (!first.isOver) return
-      this.#places.shift()
+    for (const place of this.#places) {
+      for (const measured of place.replies.splice(0)) {
+        this.#heldBytes -= measured.bytes
+        this.#send(measured)
+      }
+      if (!place.isOver) return
+      this.#places.delete(place)
     }
   }
 
-  #write(reply: Message): void {
-    if (!this.#isClosed && !this.#call.signal.aborted) this.#call.write(reply)
+  // One reply is taken however large it is.
+  #send(measured: MeasuredReply): void {
+    if (this.#isClosed || this.#call.signal.aborted) return
+    const { unreadBytesMax } = this.#services
+    const { unreadBytes } = this.#outbox
+    if (unreadBytes <= unreadBytesMax) return this.#outbox.add(measured)
+    const unread = `the client has left ${unreadBytes} bytes of replies unread`
+    const limit = `--stream-unread-bytes is ${unreadBytesMax}`
+    this.#outbox.drop()
+    this.#close(() => this.#call.fail(new ServingError('UNAVAILABLE', `${unread}; ${limit}`)))
+    this.#abandoned.abort()
+  }
+
+  // A client that reads slowly is asked for fewer requests long before its replies are too many.
+  #pace(): void {
+    const bytes = this.#outbox.unreadBytes + this.#heldBytes
+    const isSlow = bytes > this.#services.unreadBytesMax / 2
+    if (isSlow === this.#isPaused) return
+    this.#isPaused = isSlow
+    if (isSlow) this.#call.pause()
+    else this.#call.resume()
   }
 
   #endWhenDone(): void {
     if (this.#openCount > 0 || this.#isClosed) return
-    if (this.#hasEnded) this.#call.end()
-    else if (this.#isShuttingDown) this.#call.fail(new ServingError('UNAVAILABLE', SHUTTING_DOWN))
-    else return
+    const { end, fail } = this.#call
+    if (this.#hasEnded) this.#close(end)
+    else if (this.#isShuttingDown) {
+      this.#close(() => fail(new ServingError('UNAVAILABLE', SHUTTING_DOWN)))
+    }
+  }
+
+  /** Sends nothing more than what it has, and then the end. */
+  #close(end: () => void): void {
     this.#isClosed = true
+    this.#outbox.whenEmpty(end)
   }
 }
 

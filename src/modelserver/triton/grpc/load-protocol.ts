@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { loadSync } from '@grpc/proto-loader'
 import type { AnyDefinition, PackageDefinition, ServiceDefinition } from '@grpc/proto-loader'
+import { ANY_FORM, decideMessage, INFER_FORM } from './decide-message.ts'
+import type { MessageForm } from './decide-message.ts'
 
 /** A service as its file describes it, and everything else in that file. */
 export interface Protocol {
@@ -11,6 +13,13 @@ export interface Protocol {
 
 /** Stands for a request that is no message of its type. */
 export const MALFORMED: object = Object.freeze({})
+/** Stands for a request with more fields than are decoded. */
+export const CROWDED: object = Object.freeze({})
+
+const FORM_BY_METHOD: ReadonlyMap<string, MessageForm> = new Map([
+  ['ModelInfer', INFER_FORM],
+  ['ModelStreamInfer', INFER_FORM],
+])
 
 /** Loads a service from a file beside this one. */
 export function loadProtocol(file: string, name: string): Protocol {
@@ -28,11 +37,14 @@ export function loadProtocol(file: string, name: string): Protocol {
   return { name, service: tolerant(service), definitions }
 }
 
-// The library would refuse what it cannot parse in words of its own.
+// The library would refuse what it cannot parse in words of its own, and decode whatever it can.
 function tolerant(service: ServiceDefinition): ServiceDefinition {
   return Object.fromEntries(
     Object.entries(service).map(([name, method]) => {
+      const form = FORM_BY_METHOD.get(name) ?? ANY_FORM
       const requestDeserialize = (bytes: Buffer): object => {
+        const verdict = decideMessage(bytes, form)
+        if (verdict !== 'fine') return verdict === 'crowded' ? CROWDED : MALFORMED
         try {
           return method.requestDeserialize(bytes)
         } catch {

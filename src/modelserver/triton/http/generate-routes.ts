@@ -3,7 +3,7 @@ import { parseGenerateRequest, encodeGenerateResponse } from '../../../wire/oip/
 import { refuseLargeJson } from '../../../wire/oip/infer-request.ts'
 import type { InferenceResponse } from '../backend.ts'
 import { submit } from '../served-version.ts'
-import type { IncomingRequest, ServedVersion } from '../served-version.ts'
+import type { Answers, IncomingRequest, ServedVersion } from '../served-version.ts'
 import { toServingError } from '../serving-error.ts'
 import type { ServingError } from '../serving-error.ts'
 import { jsonReply } from './http-call.ts'
@@ -15,8 +15,14 @@ import type { InferRouteOptions } from './infer-routes.ts'
 import { modelPath } from './model-routes.ts'
 import { modelOf, versionOf } from './version-part.ts'
 
+/** What generation over HTTP needs. */
+export interface GenerateRouteOptions extends InferRouteOptions {
+  /** How many bytes of a stream a client may leave unread before it is broken off. */
+  readonly unreadBytesMax: number
+}
+
 /** The generate extension: flat JSON in, one flat JSON object or a stream of them out. */
-export function generateRoutes(options: InferRouteOptions): readonly Route[] {
+export function generateRoutes(options: GenerateRouteOptions): readonly Route[] {
   const post = (rest: string, run: (generation: Generation) => Promise<HttpReply>): Route => ({
     methods: ['POST'],
     pattern: modelPath(rest),
@@ -26,7 +32,9 @@ export function generateRoutes(options: InferRouteOptions): readonly Route[] {
       return traceReply(generation.request.trace, () => run(generation))
     },
   })
-  return [post('/generate', generateOnce), post('/generate_stream', generateStream)]
+  const stream = (generation: Generation): Promise<HttpReply> =>
+    generateStream(generation, new EventStream(options.unreadBytesMax))
+  return [post('/generate', generateOnce), post('/generate_stream', stream)]
 }
 
 interface Generation {
@@ -88,8 +96,11 @@ async function generateOnce({ served, request, encode }: Generation): Promise<Ht
 }
 
 // The status is that of the first response; what fails later is told in the stream.
-async function generateStream({ served, request, encode }: Generation): Promise<HttpReply> {
-  const events = new EventStream()
+async function generateStream(
+  { served, request, encode }: Generation,
+  events: EventStream,
+): Promise<HttpReply> {
+  const signal = AbortSignal.any([request.signal, events.signal])
   const { promise: status, resolve: decideStatus } = Promise.withResolvers<number>()
   const fail = (error: ServingError): void => {
     const { status: failed, body } = encodeOipError(error)
@@ -104,7 +115,7 @@ async function generateStream({ served, request, encode }: Generation): Promise<
       fail(toServingError(error))
     }
   }
-  submit(served, request, {
+  const answers: Answers = {
     respond: (response, isFinal) => {
       if (isData(response, isFinal)) addResponse(response)
       if (isFinal) events.end()
@@ -114,7 +125,8 @@ async function generateStream({ served, request, encode }: Generation): Promise<
       fail(error)
       events.end()
     },
-  })
+  }
+  submit(served, { ...request, signal }, answers)
   const headers = { 'content-type': 'text/event-stream; charset=utf-8' }
   return { status: await status, headers, body: events }
 }

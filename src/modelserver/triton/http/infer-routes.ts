@@ -82,7 +82,7 @@ async function runRequest(
 ): Promise<HttpReply> {
   const { config, labels, name, version } = served
   const { id, inputs } = request
-  const outputNames = namesOf(request.requestedOutputs)
+  const outputNames = request.requestedOutputs.map((output) => output.name)
   const options = sortParameters(request.parameters)
   using shared = regions && new SharedOutputs(regions, partsOf(request))
   const response = await inferOnce(served, { id, inputs, outputNames, ...options, signal, trace })
@@ -102,11 +102,4 @@ function partsOf({ requestedOutputs }: InferRequest): ReadonlyMap<string, Shared
   return new Map(
     requestedOutputs.flatMap(({ name, shared }) => (shared === undefined ? [] : [[name, shared]])),
   )
-}
-
-function namesOf(outputs: readonly { readonly name: string }[]): readonly string[] {
-  const names = outputs.map(({ name }) => name)
-  const duplicate = names.find((name, index) => names.indexOf(name) !== index)
-  if (duplicate === undefined) return names
-  throw new ServingError('INVALID_ARG', `output '${duplicate}' already exists in request`)
 }
