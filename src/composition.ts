@@ -133,6 +133,7 @@ export function createModels(
     measureBytes: measureProportionalBytes,
     machine: thisMachine(),
     clock: systemClock,
+    nowMs: () => performance.now(),
     log: log.child({ room: 'controllers' }),
   })
 }

@@ -191,6 +191,7 @@ export class Gateway {
 
   // What was used of models goes before: whoever decides about them hears of both at once.
   #report(): Omit<GatewayReport, 'routeVersion'> {
+    this.#directory.remind()
     const uses = this.#directory.takeUses()
     if (uses !== undefined) {
       this.#link?.ask({ kind: 'models-used', uses, counters: this.#models.counters() })
@@ -234,7 +235,6 @@ export class Gateway {
       applyNews: (news) => this.#directory.apply(news),
       report: () => this.#report(),
       onConnect: () => this.#stats.markAllChanged(),
-      onConnected: () => this.#directory.askAgain(),
     })
   }
 

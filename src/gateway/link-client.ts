@@ -35,8 +35,6 @@ export interface LinkClientOptions {
   readonly report: () => Omit<GatewayReport, 'routeVersion'>
   /** Called before the first report on each connection. */
   readonly onConnect: () => void
-  /** Called when control knows who speaks. */
-  readonly onConnected: () => void
 }
 
 /**
@@ -90,7 +88,7 @@ export class LinkClient {
     socket.write(encodeLinkMessage({ kind: 'observation', ...observation }))
   }
 
-  /** Asks control about models, if it is there: what matters is asked again on the next connection. */
+  /** Asks control about models, if it is there: what matters is asked again until it is answered. */
   ask(ask: ModelAsk): void {
     this.#socket?.write(encodeLinkMessage(ask))
   }
@@ -134,12 +132,11 @@ export class LinkClient {
   }
 
   #welcome(socket: Socket): void {
-    const { identity, log, onConnect, onConnected } = this.#options
+    const { identity, log, onConnect } = this.#options
     this.#socket = socket
     this.#routeVersion = 0
     onConnect()
     socket.write(encodeLinkMessage({ kind: 'hello', ...identity }))
-    onConnected()
     log.info({}, 'control connected')
   }
 

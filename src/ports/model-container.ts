@@ -17,7 +17,7 @@ export type ContainerAnswer =
       readonly seat: number | undefined
     }
   /** It has it already (409). */
-  | { readonly kind: 'present' }
+  | { readonly kind: 'present'; readonly seat: number | undefined }
   /** It does not have it (404). */
   | { readonly kind: 'absent' }
   /** Neither memory nor another resource is left for it (507). */
@@ -26,6 +26,13 @@ export type ContainerAnswer =
   | { readonly kind: 'refused'; readonly status: number; readonly detail: string }
   /** It did not answer. */
   | { readonly kind: 'unreachable'; readonly detail: string }
+
+/** A model that a container says it has. */
+export interface ListedModel {
+  readonly modelId: string
+  /** The worker that has it, where a built-in image says so. */
+  readonly seat: number | undefined
+}
 
 /**
  * The model calls of a multi-model container. Every way of not answering is an outcome.
@@ -43,6 +50,6 @@ export interface ModelContainer {
     model: Pick<ContainerModel, 'modelId' | 'targetModel'>,
     signal: AbortSignal,
   ): Promise<ContainerAnswer>
-  /** Ids of what it says is loaded; undefined when it does not say. */
-  list(address: InstanceAddress, signal: AbortSignal): Promise<readonly string[] | undefined>
+  /** What it says is loaded; undefined when it does not say. */
+  list(address: InstanceAddress, signal: AbortSignal): Promise<readonly ListedModel[] | undefined>
 }

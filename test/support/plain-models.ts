@@ -9,7 +9,8 @@ import { InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
 
 import { createModelContainer } from '../../src/adapters/model-container/model-container.ts'
 import { InstanceModels } from '../../src/controllers/models/instance-models.ts'
-import type { ModelEvent } from '../../src/controllers/models/instance-models.ts'
+import { GatewayStatements } from '../../src/controllers/models/gateway-statements.ts'
+import type { ModelEvent } from '../../src/controllers/models/model-instance.ts'
 import { ModelStock } from '../../src/controllers/models/model-stock.ts'
 import { BerthError } from '../../src/domain/errors.ts'
 import type { ModelAsk } from '../../src/domain/multi-model/model-messages.ts'
@@ -41,6 +42,7 @@ export class PlainModels implements AsyncDisposable {
   readonly #child: ChildProcess
   readonly #socketPath: string
   readonly #endListening: () => void
+  readonly #statements: GatewayStatements
 
   private constructor(
     world: GatewayWorld,
@@ -64,6 +66,11 @@ export class PlainModels implements AsyncDisposable {
       loadsMax: 2,
     } as const
     const { link, paths } = world
+    const time = {
+      nowMs: () => performance.now(),
+      sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms, signal),
+    }
+    this.#statements = new GatewayStatements({ link, ...time })
     this.models = new InstanceModels(instance, {
       container: createModelContainer(),
       stock: new ModelStock(({ url }) => makeModel(paths.dataDir, url)),
@@ -72,12 +79,18 @@ export class PlainModels implements AsyncDisposable {
       tell: (gatewayId, news) => link.tell(gatewayId, news),
       tellAll: (news) => link.tellAll(news),
       recordEvent: (event) => this.events.push(event),
-      nowMs: () => performance.now(),
-      sleep: (ms, signal) => systemClock.sleep(ms, signal),
+      held: this.#statements,
+      ...time,
     })
     this.#endListening = link.listen({
-      onGateway: (gatewayId) => this.models.welcome(gatewayId),
-      onGatewayLost: () => undefined,
+      onGateway: (gatewayId) => {
+        link.tell(gatewayId, { kind: 'models-asked' })
+        this.models.welcome(gatewayId)
+      },
+      onGatewayLost: (gatewayId) => {
+        this.#statements.recordLost(gatewayId)
+        this.models.recordLost(gatewayId)
+      },
       onAsk: (gatewayId, ask) => this.#hear(gatewayId, ask),
     })
   }
@@ -129,13 +142,16 @@ export class PlainModels implements AsyncDisposable {
   #hear(gatewayId: string, ask: ModelAsk): void {
     switch (ask.kind) {
       case 'model-wanted':
-        void this.models.want(gatewayId, ask)
+        this.models.want(gatewayId, ask)
+        break
+      case 'models-held':
+        this.#statements.record(gatewayId, ask.models)
         break
       case 'models-used':
         this.models.recordUses(ask.uses[INSTANCE] ?? {})
         break
       case 'model-released':
-        this.models.recordReleased(gatewayId, ask.modelId, ask.isIdle)
+        this.models.recordReleased(gatewayId, ask)
         break
       case 'model-done':
         void this.models.done(ask.modelId)

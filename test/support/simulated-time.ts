@@ -25,8 +25,13 @@ export class SimulatedTime implements Clock {
   }
 
   async sleep(delayMs: number, signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => this.at(this.#nowMs + delayMs, resolve))
     signal.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const abandon = (): void => reject(signal.reason)
+    signal.addEventListener('abort', abandon, { once: true })
+    this.at(this.#nowMs + delayMs, resolve)
+    await promise
+    signal.removeEventListener('abort', abandon)
   }
 
   /** What happens at the same time happens in the order of these calls. */
@@ -36,9 +41,15 @@ export class SimulatedTime implements Clock {
     this.#events.splice(index, 0, { atMs, happen })
   }
 
-  /** Until nothing is left to happen. @param isSettled false when promises have to be waited for between two events. */
-  async run(isSettled: () => boolean): Promise<void> {
+  /**
+   * Until nothing is left to happen.
+   *
+   * @param isSettled false when promises have to be waited for between two events.
+   * @param untilMs what would happen later does not.
+   */
+  async run(isSettled: () => boolean, untilMs = Infinity): Promise<void> {
     for (let next = this.#events.pop(); next !== undefined; next = this.#events.pop()) {
+      if (next.atMs > untilMs) return
       this.#nowMs = Math.max(this.#nowMs, next.atMs)
       next.happen()
       if (!isSettled()) await new Promise((resolve) => setImmediate(resolve))

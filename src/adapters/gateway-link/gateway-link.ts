@@ -191,6 +191,10 @@ export class GatewayLink implements Gateways, ModelLink {
     return [...this.#sessionByGateway.keys()]
   }
 
+  hasGatewayAway(): boolean {
+    return this.#unconnected.hasLive()
+  }
+
   tell(gatewayId: string, news: ModelNews): void {
     this.#sessionByGateway.get(gatewayId)?.send(encodeLinkMessage(news))
   }
@@ -202,6 +206,8 @@ export class GatewayLink implements Gateways, ModelLink {
 
   listen(listener: ModelLinkListener): () => void {
     this.#modelListeners.add(listener)
+    // Their first words may have come before anybody listened.
+    for (const gatewayId of this.#sessionByGateway.keys()) listener.onGateway(gatewayId)
     return () => this.#modelListeners.delete(listener)
   }
 

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http'
 import type { InstanceAddress } from '../../domain/fleet.ts'
-import type { ContainerAnswer, ModelContainer } from '../../ports/model-container.ts'
+import type { ContainerAnswer, ListedModel, ModelContainer } from '../../ports/model-container.ts'
 
 // A sentence of a failure is quoted; a traceback's last kilobytes say as much.
 const BODY_BYTES_MAX = 1024 * 1024
@@ -60,7 +60,7 @@ async function answerOf(
   const { status, body } = answer
   const detail = describe(body)
   if (status >= 200 && status < 300) return { kind: 'done', seat: seatOf(body) }
-  if (status === 409) return { kind: 'present' }
+  if (status === 409) return { kind: 'present', seat: seatOf(body) }
   if (status === 404) return { kind: 'absent' }
   if (status === 507) return { kind: 'full', detail }
   return { kind: 'refused', status, detail }
@@ -70,25 +70,25 @@ async function answerOf(
 async function list(
   address: InstanceAddress,
   surroundings: Surroundings,
-): Promise<readonly string[] | undefined> {
-  const ids: string[] = []
+): Promise<readonly ListedModel[] | undefined> {
+  const listed: ListedModel[] = []
   let token: string | undefined
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const query = token === undefined ? '' : `?next_page_token=${encodeURIComponent(token)}`
     const answer = await send({ method: 'GET', path: `/models${query}` }, address, surroundings)
       .then(({ status, body }) => (status === 200 ? parseObject(body) : undefined))
       .catch(() => undefined)
-    if (answer === undefined) return page === 0 ? undefined : ids
+    if (answer === undefined) return page === 0 ? undefined : listed
     const { models, nextPageToken } = answer
     // Triton adds an empty object for each model that is not ready.
     for (const model of Array.isArray(models) ? models : []) {
-      const { modelName } = Object(model) as { readonly modelName?: unknown }
-      if (typeof modelName === 'string') ids.push(modelName)
+      const { modelName, seat } = Object(model) as Readonly<Record<string, unknown>>
+      if (typeof modelName === 'string') listed.push({ modelId: modelName, seat: asSeat(seat) })
     }
-    if (typeof nextPageToken !== 'string' || nextPageToken === '') return ids
+    if (typeof nextPageToken !== 'string' || nextPageToken === '') return listed
     token = nextPageToken
   }
-  return ids
+  return listed
 }
 
 function send(
@@ -127,7 +127,10 @@ function send(
 }
 
 function seatOf(body: string): number | undefined {
-  const seat = parseObject(body)?.['seat']
+  return asSeat(parseObject(body)?.['seat'])
+}
+
+function asSeat(seat: unknown): number | undefined {
   return typeof seat === 'number' && Number.isSafeInteger(seat) && seat >= 0 ? seat : undefined
 }
 

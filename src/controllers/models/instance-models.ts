@@ -1,74 +1,35 @@
 import { isBerthError } from '../../domain/errors.ts'
-import type { InstanceAddress } from '../../domain/fleet.ts'
-import { MemoryLedger } from '../../domain/multi-model/memory-ledger.ts'
 import type {
   LoadedModel,
+  ModelAsk,
   ModelFailure,
-  ModelNews,
 } from '../../domain/multi-model/model-messages.ts'
-import { ModelRanking } from '../../domain/multi-model/model-ranking.ts'
 import { Quarantine } from '../../domain/multi-model/quarantine.ts'
-import type { ModelSettings } from '../../domain/multi-model/settings.ts'
-import type {
-  ContainerAnswer,
-  ContainerModel,
-  ModelContainer,
-} from '../../ports/model-container.ts'
-import { errorOf, failureOf, loadFailure } from './load-failure.ts'
+import type { HeldFailure } from '../../domain/multi-model/quarantine.ts'
+import type { ContainerAnswer, ContainerModel } from '../../ports/model-container.ts'
+import { Evictions } from './evictions.ts'
+import { NoRoom, errorOf, failureOf, loadFailure } from './load-failure.ts'
 import { LoadLine } from './load-line.ts'
+import type { InstanceModelsWorld, ModelInstance } from './model-instance.ts'
 import { modelIdOf } from './model-id.ts'
-import type { ModelFiles, ModelStock } from './model-stock.ts'
+import type { ModelFiles } from './model-stock.ts'
+import { Residents, loadedOf } from './residents.ts'
+import type { Resident } from './residents.ts'
 import { Revocations } from './revocations.ts'
+import type { Released } from './revocations.ts'
 
-// Source: data-plane reference §9.4: download and load go on in the background for so long; so does an unload.
+// Source: data-plane reference §9.4: download and load go on in the background for so long.
 const LOAD_MS_MAX = 360_000
-// While everything is in use there is nothing to evict: how often it is looked again.
-const BUSY_POLL_MS = 50
 // A load that finds the container full tries again with one model less, at most so often.
 const EVICTIONS_PER_LOAD_MAX = 64
 const LOAD_MS_START = 20
 const LOAD_WEIGHT = 0.2
 
-/** Which instance it is, and how its models are run. */
-export interface ModelInstance {
-  readonly endpointName: string
-  readonly variantName: string
-  readonly instanceId: string
-  readonly pid: number | undefined
-  readonly address: InstanceAddress
-  readonly prefixUrl: string
-  readonly isCaching: boolean
-  readonly settings: ModelSettings
-  /** What its models and program may take. */
-  readonly memoryBytesMax: number
-  readonly loadsMax: number
-}
-
-/** What was decided about a model, for the endpoint's events. */
-export interface ModelEvent {
-  readonly kind: 'model-loaded' | 'model-evicted' | 'model-quarantined' | 'model-replaced'
-  readonly reason: string
-  readonly inputs: Readonly<Record<string, string | number | undefined>>
-}
-
-/** What the models of an instance take from their surroundings. */
-export interface InstanceModelsWorld {
-  readonly container: ModelContainer
-  readonly stock: ModelStock
-  readonly measureBytes: (pid: number) => Promise<number | undefined>
-  readonly connectedGatewayIds: () => readonly string[]
-  readonly tell: (gatewayId: string, news: ModelNews) => void
-  readonly tellAll: (news: ModelNews) => void
-  readonly recordEvent: (event: ModelEvent) => void
-  readonly nowMs: () => number
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
-}
-
-/** A model that is loaded on the instance. */
-interface Resident extends LoadedModel {
-  readonly model: string
-  readonly contentHash: string
-}
+/** An invocation of a gateway waits for a model. */
+type Wanted = Pick<
+  Extract<ModelAsk, { kind: 'model-wanted' }>,
+  'targetModel' | 'doubtedModelId' | 'isRevalidation'
+>
 
 /**
  * The models of one instance: the only place that loads and unloads there.
@@ -79,31 +40,46 @@ interface Resident extends LoadedModel {
 export class InstanceModels {
   readonly instance: ModelInstance
   readonly #world: InstanceModelsWorld
-  readonly #residentByTarget = new Map<string, Resident>()
-  readonly #loadingByTarget = new Map<string, Promise<Resident>>()
-  readonly #ranking: ModelRanking
-  readonly #ledger = new MemoryLedger()
+  readonly #residents: Residents
+  readonly #loadingByTarget = new Map<string, Promise<void>>()
+  /** Gateways to be told when a load fails; when it succeeds all are. */
+  readonly #askerIdsByTarget = new Map<string, Set<string>>()
+  readonly #doubtedTargets = new Set<string>()
+  readonly #loadingIds = new Set<string>()
   readonly #quarantine = new Quarantine<ModelFailure>()
   readonly #line: LoadLine
   readonly #revocations: Revocations
+  readonly #evictions: Evictions
   readonly #life = new AbortController()
+  readonly #opened = Promise.withResolvers<void>()
+  #isOpen = false
   #loadMs = LOAD_MS_START
 
   constructor(instance: ModelInstance, world: InstanceModelsWorld) {
     this.instance = instance
     this.#world = world
-    this.#ranking = new ModelRanking(instance.settings.eviction)
+    this.#residents = new Residents(instance.settings.eviction, world.nowMs)
     this.#line = new LoadLine(instance.loadsMax)
     this.#revocations = new Revocations(instance.instanceId, world)
+    this.#evictions = new Evictions({
+      ...world,
+      instance,
+      residents: this.#residents,
+      revocations: this.#revocations,
+      loadingIds: this.#loadingIds,
+      isDoubted: (targetModel) => this.#doubtedTargets.has(targetModel),
+      life: this.#life.signal,
+    })
   }
 
   /** What is loaded, with why it stays. */
   list(): readonly (LoadedModel & { readonly memoryBytes: number; readonly uses: number })[] {
+    const { ledger, ranking } = this.#residents
     const nowMs = this.#world.nowMs()
-    return [...this.#residentByTarget.values()].map((resident) => ({
+    return this.#residents.all().map((resident) => ({
       ...loadedOf(resident),
-      memoryBytes: Math.round(this.#ledger.bytesOf(resident.targetModel)),
-      uses: Math.round(this.#ranking.usesOf(resident.targetModel, nowMs) * 100) / 100,
+      memoryBytes: Math.round(ledger.bytesOf(resident.targetModel)),
+      uses: Math.round(ranking.usesOf(resident.targetModel, nowMs) * 100) / 100,
     }))
   }
 
@@ -122,54 +98,51 @@ export class InstanceModels {
 
   /** Files that must stay where they are. */
   contentHashes(): readonly string[] {
-    return [...this.#residentByTarget.values()].map(({ contentHash }) => contentHash)
+    return this.#residents.all().map(({ contentHash }) => contentHash)
   }
 
-  /** Unloads what an earlier control left at the container, whose target models nobody knows; then loads the lists. */
+  /** Takes over what an earlier control left at the container; then loads the lists. Asks wait until then. */
   async start(): Promise<void> {
-    const { address, settings } = this.instance
-    const { signal } = this.#life
-    const left = (await this.#world.container.list(address, signal)) ?? []
-    for (const modelId of left) {
-      if (this.#findById(modelId) !== undefined) continue
-      await this.#world.container.unload(address, { modelId, targetModel: modelId }, signal)
-    }
-    await this.#measure()
-    for (const targetModel of [...settings.pinned, ...settings.preloaded]) {
-      void this.#want(targetModel).catch(() => undefined)
-    }
-  }
-
-  /** Tells a gateway that knows nothing yet what is loaded. */
-  welcome(gatewayId: string): void {
-    const { instanceId } = this.instance
-    const models = [...this.#residentByTarget.values()].map(loadedOf)
-    this.#world.tell(gatewayId, { kind: 'models', instanceId, models })
-  }
-
-  /** A gateway's invocation waits for a model. It is told when it is there, or why it cannot be. */
-  async want(
-    gatewayId: string,
-    ask: {
-      readonly targetModel: string
-      readonly doubtedModelId?: string
-      readonly isRevalidation?: boolean
-    },
-  ): Promise<void> {
-    const { targetModel, doubtedModelId, isRevalidation = false } = ask
-    const { instanceId } = this.instance
     try {
-      const resident = this.#residentByTarget.get(targetModel)
-      if (isRevalidation) return await this.#revalidate(targetModel)
-      if (resident !== undefined && resident.modelId === doubtedModelId) {
-        return await this.#doubt(gatewayId, resident)
-      }
-      const loaded = resident ?? (await this.#want(targetModel))
-      this.#world.tell(gatewayId, { kind: 'model-loaded', ...loadedOf(loaded) })
-    } catch (error) {
-      if (this.#life.signal.aborted) return
-      const failure = failureOf(error, targetModel)
-      this.#world.tell(gatewayId, { kind: 'model-failed', instanceId, targetModel, failure })
+      await this.#takeOver()
+    } finally {
+      this.#isOpen = true
+      this.#opened.resolve()
+    }
+    this.#world.tellAll(this.#models())
+    await this.#measure()
+    const { pinned, preloaded } = this.instance.settings
+    for (const targetModel of [...pinned, ...preloaded]) {
+      if (this.#residents.find(targetModel) !== undefined) continue
+      this.#want(targetModel).catch(() => undefined)
+    }
+  }
+
+  /** A gateway's connection begins: it is told what is loaded. */
+  welcome(gatewayId: string): void {
+    this.#revocations.recordReconnection(gatewayId)
+    // Until what is there has been taken over, gateways know better.
+    if (this.#isOpen) this.#world.tell(gatewayId, this.#models())
+  }
+
+  /** A gateway's connection ended. */
+  recordLost(gatewayId: string): void {
+    this.#revocations.recordReconnection(gatewayId)
+    for (const ids of this.#askerIdsByTarget.values()) ids.delete(gatewayId)
+  }
+
+  /**
+   * A gateway's invocation waits for a model. It is told when it is there, or why it cannot be. Asking again while it is
+   * being loaded changes nothing.
+   */
+  want(gatewayId: string, { targetModel, doubtedModelId, isRevalidation = false }: Wanted): void {
+    const resident = this.#residents.find(targetModel)
+    if (isRevalidation) void this.#revalidate(targetModel)
+    else if (resident === undefined) this.#addAsker(gatewayId, targetModel)
+    else if (resident.modelId === doubtedModelId) void this.#doubt(gatewayId, resident)
+    else {
+      this.#revocations.refuse(resident.modelId)
+      this.#world.tell(gatewayId, { kind: 'model-loaded', ...loadedOf(resident) })
     }
   }
 
@@ -177,21 +150,21 @@ export class InstanceModels {
   recordUses(uses: Readonly<Record<string, number>>): void {
     const nowMs = this.#world.nowMs()
     for (const [targetModel, count] of Object.entries(uses)) {
-      this.#ranking.recordUse(targetModel, count, nowMs)
+      this.#residents.ranking.recordUse(targetModel, count, nowMs)
     }
   }
 
   /** A gateway's answer to a revocation. */
-  recordReleased(gatewayId: string, modelId: string, isIdle: boolean): void {
-    this.#revocations.recordAnswer(gatewayId, modelId, isIdle)
+  recordReleased(gatewayId: string, released: Released): void {
+    this.#revocations.recordAnswer(gatewayId, released)
   }
 
   /** Nothing of a gateway uses a model any more that is not to stay. */
   async done(modelId: string): Promise<void> {
-    const resident = this.#findById(modelId)
+    const resident = this.#residents.findById(modelId)
     if (resident === undefined || this.instance.isCaching) return
-    if (!(await this.#revocations.revoke(modelId))) return
-    await this.#unload(resident)
+    if (this.#doubtedTargets.has(resident.targetModel)) return
+    if (!(await this.#evictions.unloadIdle(resident))) return
     this.#world.stock.discard(resident.contentHash)
   }
 
@@ -201,211 +174,197 @@ export class InstanceModels {
     this.#revocations.close()
   }
 
-  #want(targetModel: string): Promise<Resident> {
+  // What it does not take over has no name that anybody knows, or is an earlier content of one that has.
+  async #takeOver(): Promise<void> {
+    const { instanceId, address } = this.instance
+    const { container, held } = this.#world
+    const { signal } = this.#life
+    const left = (await container.list(address, signal)) ?? []
+    if (left.length > 0) await held.untilComplete(signal)
+    for (const { modelId, seat } of left) {
+      const known = held.find(instanceId, modelId)
+      if (known === undefined || this.#residents.find(known.targetModel) !== undefined) {
+        this.#evictions.retire({ modelId, targetModel: known?.targetModel ?? modelId })
+      } else this.#residents.add({ ...known, ...(seat !== undefined && { seat }) })
+    }
+  }
+
+  #addAsker(gatewayId: string, targetModel: string): void {
+    const askerIds = this.#askerIdsByTarget.get(targetModel)
+    if (askerIds !== undefined) {
+      askerIds.add(gatewayId)
+      return
+    }
+    this.#askerIdsByTarget.set(targetModel, new Set([gatewayId]))
+    this.#want(targetModel).then(
+      () => this.#askerIdsByTarget.delete(targetModel),
+      (error: unknown) => this.#tellFailure(targetModel, error),
+    )
+  }
+
+  #tellFailure(targetModel: string, error: unknown): void {
+    const askerIds = this.#askerIdsByTarget.get(targetModel) ?? []
+    this.#askerIdsByTarget.delete(targetModel)
+    // The instance has left, and the gateways' routes with it; or it is being taken over anew, and they ask again.
+    if (this.#life.signal.aborted) return
+    const { instanceId } = this.instance
+    const failure = failureOf(error, targetModel)
+    for (const gatewayId of askerIds) {
+      this.#world.tell(gatewayId, { kind: 'model-failed', instanceId, targetModel, failure })
+    }
+  }
+
+  #want(targetModel: string): Promise<void> {
     const loading = this.#loadingByTarget.get(targetModel)
     if (loading !== undefined) return loading
     const held = this.#quarantine.find(targetModel, this.#world.nowMs())
     if (held !== undefined) return Promise.reject(errorOf(held.reason))
-    const work = this.#loadInTurn(targetModel).finally(() => {
+    return this.#share(targetModel, this.#loadInTurn(targetModel))
+  }
+
+  #share(targetModel: string, load: Promise<void>): Promise<void> {
+    const shared = load.finally(() => {
       this.#loadingByTarget.delete(targetModel)
       this.#announceBoard()
     })
-    this.#loadingByTarget.set(targetModel, work)
-    return work
+    this.#loadingByTarget.set(targetModel, shared)
+    return shared
   }
 
-  async #loadInTurn(targetModel: string): Promise<Resident> {
-    this.#announceBoard()
+  async #loadInTurn(targetModel: string): Promise<void> {
     const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(LOAD_MS_MAX)])
+    await this.#opened.promise
+    // Taken over meanwhile.
+    if (this.#residents.find(targetModel) !== undefined) return
+    this.#announceBoard()
     using _turn = await this.#line.enter(signal)
     try {
-      const resident = await this.#load(targetModel, signal)
+      await this.#load(targetModel, signal)
       this.#quarantine.recordSuccess(targetModel)
-      return resident
     } catch (error) {
       if (!this.#life.signal.aborted) this.#hold(targetModel, error)
       throw error
     }
   }
 
-  async #load(targetModel: string, signal: AbortSignal): Promise<Resident> {
-    const { nowMs } = this.#world
+  async #load(targetModel: string, signal: AbortSignal): Promise<void> {
+    const { nowMs, stock } = this.#world
     const startedAtMs = nowMs()
-    const files = await this.#world.stock.fetch(this.instance.prefixUrl, targetModel, signal)
-    const fetchMs = nowMs() - startedAtMs
-    return await this.#place(targetModel, files, { fetchMs, signal })
+    const files = await stock.fetch(this.instance.prefixUrl, targetModel, signal)
+    await this.#place(targetModel, files, { fetchMs: nowMs() - startedAtMs, signal })
   }
 
   async #place(
     targetModel: string,
-    files: ModelFiles,
+    { directory, contentHash, bytes: fileBytes }: ModelFiles,
     { fetchMs, signal }: { readonly fetchMs: number; readonly signal: AbortSignal },
-  ): Promise<Resident> {
-    const { nowMs, recordEvent, tellAll } = this.#world
+  ): Promise<void> {
+    const { nowMs } = this.#world
     const { instanceId } = this.instance
-    await this.#makeRoom(targetModel, this.#ledger.predictBytes(files.bytes), signal)
-    const model = {
-      modelId: modelIdOf(targetModel, files.contentHash),
-      targetModel,
-      directory: files.directory,
-    }
+    const modelId = modelIdOf(targetModel, contentHash)
+    const bytes = this.#residents.ledger.predictBytes(fileBytes)
+    await this.#evictions.makeRoom(targetModel, bytes, signal)
+    await this.#evictions.untilUnloaded(modelId)
     const startedAtMs = nowMs()
-    const answer = await this.#loadOrEvict(model, signal)
+    const answer = await this.#loadOrEvict({ modelId, targetModel, directory }, signal)
     const loadMs = nowMs() - startedAtMs
     if (answer.kind !== 'done' && answer.kind !== 'present') throw loadFailure(targetModel, answer)
-    const seat = answer.kind === 'done' && answer.seat !== undefined ? { seat: answer.seat } : {}
-    const { modelId } = model
-    const { contentHash } = files
-    const resident = {
-      instanceId,
-      targetModel,
-      model: targetModel,
-      modelId,
-      ...seat,
-      loadMs,
-      contentHash,
-    }
-    const replaced = this.#residentByTarget.get(targetModel)
-    this.#residentByTarget.set(targetModel, resident)
-    this.#ledger.add(targetModel, files.bytes)
+    // Its files are not needed any more, and nobody would unload it.
+    this.#life.signal.throwIfAborted()
+    const seat = answer.seat === undefined ? {} : { seat: answer.seat }
+    const model = { instanceId, targetModel, modelId, ...seat, loadMs, contentHash, fileBytes }
+    const replaced = this.#residents.add(model)
     this.#loadMs += LOAD_WEIGHT * (loadMs - this.#loadMs)
-    this.#ranking.recordUse(targetModel, 0, nowMs())
-    const bytes = this.#ledger.bytesOf(targetModel)
-    this.#ranking.recordCost(targetModel, { bytes, reloadMs: loadMs }, nowMs())
-    tellAll({ kind: 'model-loaded', ...loadedOf(resident) })
-    const inputs = {
-      instanceId,
-      targetModel,
-      modelId,
-      fetchMs: Math.round(fetchMs),
-      loadMs: Math.round(loadMs),
-      bytes: files.bytes,
-    }
-    recordEvent({
-      kind: 'model-loaded',
-      reason: `Model ${targetModel} was loaded on instance ${instanceId}.`,
-      inputs,
-    })
-    if (replaced !== undefined && replaced.modelId !== modelId) void this.#retire(replaced)
+    this.#world.tellAll({ kind: 'model-loaded', ...model })
+    this.#recordLoaded(model, fetchMs)
+    if (replaced !== undefined && replaced.modelId !== modelId) this.#retire(replaced)
     void this.#measure()
-    return resident
   }
 
   // Source: data-plane reference §9.4: 507 → evict one idle model and try again.
   async #loadOrEvict(model: ContainerModel, signal: AbortSignal): Promise<ContainerAnswer> {
     const { address } = this.instance
-    for (let count = 0; ; count += 1) {
-      const answer = await this.#world.container.load(address, model, signal)
-      if (answer.kind !== 'full' || count >= EVICTIONS_PER_LOAD_MAX) return answer
-      const isEvicted = await this.#evictOne(model.targetModel, 'the container has no room', signal)
-      if (!isEvicted) return answer
-    }
-  }
-
-  async #makeRoom(targetModel: string, bytes: number, signal: AbortSignal): Promise<void> {
-    const { memoryBytesMax } = this.instance
-    while (this.#ledger.bytes + bytes > memoryBytesMax && this.#residentByTarget.size > 0) {
-      const why = `${Math.round(this.#ledger.bytes)} of ${memoryBytesMax} bytes are taken`
-      if (!(await this.#evictOne(targetModel, why, signal))) return
-    }
-  }
-
-  /** @returns false when nothing may be evicted at all; waits while everything is in use. */
-  async #evictOne(forModel: string, why: string, signal: AbortSignal): Promise<boolean> {
+    let evictedCount = 0
     for (;;) {
-      const busy = new Set<string>()
-      for (;;) {
-        const nowMs = this.#world.nowMs()
-        const evictable = [...this.#residentByTarget.values()].filter(
-          ({ model }) => !busy.has(model) && !this.instance.settings.pinned.includes(model),
-        )
-        const victim = this.#ranking.chooseVictim(evictable, nowMs)
-        if (victim === undefined) break
-        if (await this.#revocations.revoke(victim.modelId)) {
-          const explained = this.#ranking.explain(victim.model, nowMs)
-          this.#ranking.recordEviction(victim.model, nowMs)
-          await this.#unload(victim)
-          const reason = `Model ${victim.model} was unloaded for ${forModel}: ${why}.`
-          const inputs = {
-            instanceId: victim.instanceId,
-            targetModel: victim.model,
-            forModel,
-            ...explained,
-          }
-          this.#world.recordEvent({ kind: 'model-evicted', reason, inputs })
-          return true
-        }
-        busy.add(victim.model)
-      }
-      if (busy.size === 0) return false
-      await this.#world.sleep(BUSY_POLL_MS, signal)
+      const { unloadCount } = this.#evictions
+      this.#loadingIds.add(model.modelId)
+      const answer = await this.#world.container.load(address, model, signal)
+      this.#loadingIds.delete(model.modelId)
+      if (answer.kind !== 'full' || evictedCount >= EVICTIONS_PER_LOAD_MAX) return answer
+      // There may be room by now.
+      if (unloadCount !== this.#evictions.unloadCount) continue
+      const why = 'the container has no room'
+      const eviction = await this.#evictions.evictOne(model.targetModel, why, signal)
+      if (eviction === 'nothing') return answer
+      if (eviction === 'evicted') evictedCount += 1
     }
-  }
-
-  async #unload(resident: Resident): Promise<void> {
-    const { targetModel, modelId, instanceId } = resident
-    if (this.#residentByTarget.get(targetModel) === resident) {
-      this.#residentByTarget.delete(targetModel)
-      this.#ledger.remove(targetModel)
-    }
-    this.#world.tellAll({ kind: 'model-gone', instanceId, targetModel, modelId })
-    const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(LOAD_MS_MAX)])
-    await this.#world.container.unload(this.instance.address, { modelId, targetModel }, signal)
   }
 
   // The earlier content of a target model: gateways know the new one and use the old one only for what is under way.
-  async #retire(replaced: Resident): Promise<void> {
+  #retire(replaced: Resident): void {
     const { targetModel, instanceId } = replaced
     const reason = `Model ${targetModel} was replaced in the store; instance ${instanceId} has the new one.`
     this.#world.recordEvent({ kind: 'model-replaced', reason, inputs: { instanceId, targetModel } })
-    await this.#unload(replaced)
+    this.#evictions.retire(replaced)
   }
 
   // The container says that it does not have what was loaded. If a load finds it there, it spoke for the model.
   async #doubt(gatewayId: string, resident: Resident): Promise<void> {
-    const { targetModel, modelId } = resident
-    const files = await this.#world.stock.fetch(
-      this.instance.prefixUrl,
-      targetModel,
-      this.#life.signal,
-      resident.contentHash,
-    )
-    const model = { modelId, targetModel, directory: files.directory }
-    const answer = await this.#loadOrEvict(model, this.#life.signal)
-    if (answer.kind !== 'present' && answer.kind !== 'done') throw loadFailure(targetModel, answer)
-    const news = { kind: 'model-loaded', ...loadedOf(resident) } as const
-    const seat = answer.kind === 'done' && answer.seat !== undefined ? { seat: answer.seat } : {}
-    if (answer.kind === 'present') this.#world.tell(gatewayId, { ...news, wasPresent: true })
-    else {
-      this.#residentByTarget.set(targetModel, { ...resident, ...seat })
-      this.#world.tellAll({ ...news, ...seat })
+    const { targetModel, instanceId, modelId } = resident
+    if (this.#doubtedTargets.has(targetModel)) return
+    this.#doubtedTargets.add(targetModel)
+    this.#revocations.refuse(modelId)
+    try {
+      const answer = await this.#reload(resident)
+      if (answer.kind === 'done') {
+        const found = this.#residents.recordSeat(resident, answer.seat)
+        this.#world.tellAll({ kind: 'model-loaded', ...loadedOf(found) })
+      } else {
+        const news = { kind: 'model-loaded', ...loadedOf(resident), wasPresent: true } as const
+        this.#world.tell(gatewayId, news)
+      }
+    } catch (error) {
+      if (this.#life.signal.aborted) return
+      this.#residents.remove(resident)
+      this.#world.tellAll({ kind: 'model-gone', instanceId, targetModel, modelId })
+      const failure = failureOf(error, targetModel)
+      this.#world.tell(gatewayId, { kind: 'model-failed', instanceId, targetModel, failure })
+    } finally {
+      this.#doubtedTargets.delete(targetModel)
     }
   }
 
-  async #revalidate(targetModel: string): Promise<void> {
-    const resident = this.#residentByTarget.get(targetModel)
-    if (resident === undefined || this.#loadingByTarget.has(targetModel)) return
-    const files = await this.#world.stock
-      .refetch(this.instance.prefixUrl, targetModel, this.#life.signal)
-      .catch(() => undefined)
-    if (files === undefined || files.contentHash === resident.contentHash) return
+  async #reload({ targetModel, modelId, contentHash }: Resident) {
     const { signal } = this.#life
-    const work = this.#place(targetModel, files, { fetchMs: 0, signal }).finally(() => {
-      this.#loadingByTarget.delete(targetModel)
-    })
-    this.#loadingByTarget.set(targetModel, work)
-    await work.catch((error: unknown) => this.#hold(targetModel, error))
+    const { prefixUrl } = this.instance
+    const files = await this.#world.stock.fetch(prefixUrl, targetModel, signal, contentHash)
+    const model = { modelId, targetModel, directory: files.directory }
+    const answer = await this.#loadOrEvict(model, signal)
+    if (answer.kind !== 'present' && answer.kind !== 'done') throw loadFailure(targetModel, answer)
+    return answer
+  }
+
+  async #revalidate(targetModel: string): Promise<void> {
+    const { prefixUrl } = this.instance
+    const { signal } = this.#life
+    const isBusy = (): boolean => this.#loadingByTarget.has(targetModel)
+    if (this.#residents.find(targetModel) === undefined || isBusy()) return
+    const files = await this.#world.stock
+      .refetch(prefixUrl, targetModel, signal)
+      .catch(() => undefined)
+    const resident = this.#residents.find(targetModel)
+    if (files === undefined || resident === undefined || isBusy()) return
+    if (files.contentHash === resident.contentHash) return
+    const load = this.#place(targetModel, files, { fetchMs: 0, signal })
+    await this.#share(targetModel, load).catch((error: unknown) => this.#hold(targetModel, error))
   }
 
   #hold(targetModel: string, error: unknown): void {
-    const isMissing = isBerthError(error) && error.code === 'ValidationError'
+    const kind = kindOf(error)
     const failure = failureOf(error, targetModel)
-    const held = this.#quarantine.recordFailure(
-      targetModel,
-      { kind: isMissing ? 'missing' : 'broken', reason: failure },
-      this.#world.nowMs(),
-    )
-    if (isMissing) return
+    const nowMs = this.#world.nowMs()
+    const held = this.#quarantine.recordFailure(targetModel, { kind, reason: failure }, nowMs)
+    if (kind === 'missing') return
     const waitMs = Math.round(held.backOff.notBeforeMs - held.backOff.failedAtMs)
     const { instanceId } = this.instance
     const reason = `Model ${targetModel} cannot be loaded and is left alone for ${waitMs / 1000} s: ${failure.message}`
@@ -413,29 +372,36 @@ export class InstanceModels {
     this.#world.recordEvent({ kind: 'model-quarantined', reason, inputs })
   }
 
+  #recordLoaded(
+    { instanceId, targetModel, modelId, loadMs, fileBytes }: LoadedModel,
+    fetchMs: number,
+  ) {
+    const reason = `Model ${targetModel} was loaded on instance ${instanceId}.`
+    const times = { fetchMs: Math.round(fetchMs), loadMs: Math.round(loadMs) }
+    const inputs = { instanceId, targetModel, modelId, ...times, bytes: fileBytes }
+    this.#world.recordEvent({ kind: 'model-loaded', reason, inputs })
+  }
+
   #announceBoard(): void {
     const { instanceId } = this.instance
-    const loaderMs = this.#line.waitingCount * (this.#loadMs / this.instance.loadsMax)
-    this.#world.tellAll({
-      kind: 'model-board',
-      instanceId,
-      loaderMs,
-      displacedMs: 0,
-      loadMs: this.#loadMs,
-    })
+    const loadMs = this.#loadMs
+    const loaderMs = this.#line.waitingCount * (loadMs / this.instance.loadsMax)
+    this.#world.tellAll({ kind: 'model-board', instanceId, loaderMs, displacedMs: 0, loadMs })
+  }
+
+  #models() {
+    const models = this.#residents.all().map(loadedOf)
+    return { kind: 'models', instanceId: this.instance.instanceId, models } as const
   }
 
   async #measure(): Promise<void> {
     const { pid } = this.instance
     const bytes = pid === undefined ? undefined : await this.#world.measureBytes(pid)
-    if (bytes !== undefined) this.#ledger.recordMeasurement(bytes)
-  }
-
-  #findById(modelId: string): Resident | undefined {
-    return [...this.#residentByTarget.values()].find((resident) => resident.modelId === modelId)
+    if (bytes !== undefined) this.#residents.ledger.recordMeasurement(bytes)
   }
 }
 
-function loadedOf({ instanceId, targetModel, modelId, seat, loadMs }: LoadedModel): LoadedModel {
-  return { instanceId, targetModel, modelId, loadMs, ...(seat !== undefined && { seat }) }
+function kindOf(error: unknown): HeldFailure<unknown>['kind'] {
+  if (error instanceof NoRoom) return 'full'
+  return isBerthError(error) && error.code === 'ValidationError' ? 'missing' : 'broken'
 }

@@ -2,14 +2,18 @@ import { BerthError, isBerthError } from '../../domain/errors.ts'
 import type { ModelFailure } from '../../domain/multi-model/model-messages.ts'
 import type { ContainerAnswer } from '../../ports/model-container.ts'
 
+/** The container has no memory left, and nothing may be evicted: not the model's fault, and may pass soon. */
+export class NoRoom extends BerthError {
+  constructor(message: string) {
+    super('ServiceUnavailable', message)
+  }
+}
+
 /** What callers are told of a load that the container did not carry out. */
 export function loadFailure(targetModel: string, answer: ContainerAnswer): BerthError {
   switch (answer.kind) {
     case 'full':
-      return new BerthError(
-        'ServiceUnavailable',
-        `Model ${targetModel} does not fit into the instance: ${answer.detail}`,
-      )
+      return new NoRoom(`Model ${targetModel} does not fit into the instance: ${answer.detail}`)
     case 'refused':
       return new BerthError(
         'ModelError',

@@ -11,8 +11,9 @@ import type { FleetRuntime } from '../../ports/fleet-runtime.ts'
 import type { ModelContainer } from '../../ports/model-container.ts'
 import type { ModelLink } from '../../ports/model-link.ts'
 import type { Store } from '../../ports/store.ts'
+import { GatewayStatements } from './gateway-statements.ts'
 import { InstanceModels } from './instance-models.ts'
-import type { ModelInstance } from './instance-models.ts'
+import type { ModelInstance } from './model-instance.ts'
 import { ModelStock } from './model-stock.ts'
 import type { PrepareModel } from './model-stock.ts'
 
@@ -31,6 +32,8 @@ export interface ModelLoopPorts {
   readonly measureBytes: (pid: number) => Promise<number | undefined>
   readonly machine: InstanceShape
   readonly clock: Clock
+  /** What loads take is measured by it. */
+  readonly nowMs: () => number
   readonly log: Log
 }
 
@@ -62,6 +65,7 @@ export function createModelLoop(ports: ModelLoopPorts): ModelLoop {
 class Models implements ModelLoop {
   readonly #ports: ModelLoopPorts
   readonly #stock: ModelStock
+  readonly #statements: GatewayStatements
   readonly #modelsByInstance = new Map<string, InstanceModels>()
   readonly #countersByGateway = new Map<string, readonly ModelCounters[]>()
   readonly #queue: WorkQueue
@@ -70,6 +74,10 @@ class Models implements ModelLoop {
   constructor(ports: ModelLoopPorts) {
     this.#ports = ports
     this.#stock = new ModelStock(ports.prepareModel)
+    this.#statements = new GatewayStatements({
+      ...ports,
+      sleep: (ms, signal) => ports.clock.sleep(ms, signal),
+    })
     this.#queue = new WorkQueue({
       name: 'models',
       reconcile: (endpointName) => this.#reconcile(endpointName),
@@ -87,9 +95,14 @@ class Models implements ModelLoop {
       this.#ports.runtime.onChange(add),
       this.#ports.link.listen({
         onGateway: (gatewayId) => {
+          this.#ports.link.tell(gatewayId, { kind: 'models-asked' })
           for (const models of this.#modelsByInstance.values()) models.welcome(gatewayId)
         },
-        onGatewayLost: (gatewayId) => this.#countersByGateway.delete(gatewayId),
+        onGatewayLost: (gatewayId) => {
+          this.#countersByGateway.delete(gatewayId)
+          this.#statements.recordLost(gatewayId)
+          for (const models of this.#modelsByInstance.values()) models.recordLost(gatewayId)
+        },
         onAsk: (gatewayId, ask) => this.#hear(gatewayId, ask),
       }),
     )
@@ -127,10 +140,14 @@ class Models implements ModelLoop {
     switch (ask.kind) {
       case 'model-wanted': {
         const models = this.#modelsByInstance.get(ask.instanceId)
-        if (models !== undefined) void models.want(gatewayId, ask)
-        else void this.#wantLater(gatewayId, ask)
+        // A gateway may know of an instance before this loop has seen it. When it has, gateways are told, and ask again.
+        if (models === undefined) this.#queue.add(ask.endpointName)
+        else models.want(gatewayId, ask)
         break
       }
+      case 'models-held':
+        this.#statements.record(gatewayId, ask.models)
+        break
       case 'models-used':
         this.#countersByGateway.set(gatewayId, ask.counters)
         for (const [instanceId, uses] of Object.entries(ask.uses)) {
@@ -138,9 +155,7 @@ class Models implements ModelLoop {
         }
         break
       case 'model-released':
-        this.#modelsByInstance
-          .get(ask.instanceId)
-          ?.recordReleased(gatewayId, ask.modelId, ask.isIdle)
+        this.#modelsByInstance.get(ask.instanceId)?.recordReleased(gatewayId, ask)
         break
       case 'model-done':
         void this.#modelsByInstance.get(ask.instanceId)?.done(ask.modelId)
@@ -148,23 +163,19 @@ class Models implements ModelLoop {
     }
   }
 
-  // A gateway may know of an instance before this loop has seen it.
-  async #wantLater(
-    gatewayId: string,
-    ask: Extract<ModelAsk, { kind: 'model-wanted' }>,
-  ): Promise<void> {
-    await this.#reconcile(ask.endpointName)
-    await this.#modelsByInstance.get(ask.instanceId)?.want(gatewayId, ask)
-  }
-
   async #reconcile(endpointName: string): Promise<undefined> {
     const { store, runtime } = this.#ports
     const endpoint = await store.findEndpoint(endpointName)
     const fleets = await runtime.observeFleets(endpointName)
     const wanted = endpoint === undefined ? [] : this.#instancesOf(endpoint, fleets)
-    const wantedIds = new Set(wanted.map(({ instanceId }) => instanceId))
+    const pidById = new Map(wanted.map(({ instanceId, pid }) => [instanceId, pid]))
     for (const [instanceId, models] of this.#modelsByInstance) {
-      if (models.instance.endpointName !== endpointName || wantedIds.has(instanceId)) continue
+      const { instance } = models
+      if (instance.endpointName !== endpointName) continue
+      const pid = pidById.get(instanceId)
+      // A process that was started anew has none of the models of the one before it.
+      const isAnother = pid !== undefined && instance.pid !== undefined && pid !== instance.pid
+      if (pidById.has(instanceId) && !isAnother) continue
       models.close()
       this.#modelsByInstance.delete(instanceId)
     }
@@ -175,10 +186,11 @@ class Models implements ModelLoop {
   }
 
   #add(instance: ModelInstance): void {
-    const { store, link, container, measureBytes, clock, log } = this.#ports
+    const { store, link, container, measureBytes, clock, nowMs, log } = this.#ports
     const models = new InstanceModels(instance, {
       container,
       stock: this.#stock,
+      held: this.#statements,
       measureBytes,
       connectedGatewayIds: () => link.connectedGatewayIds(),
       tell: (gatewayId, news) => link.tell(gatewayId, news),
@@ -190,7 +202,7 @@ class Models implements ModelLoop {
           log.warn({ err: error, event }, 'event not kept')
         })
       },
-      nowMs: () => performance.now(),
+      nowMs,
       sleep: (ms, signal) => clock.sleep(ms, signal),
     })
     this.#modelsByInstance.set(instance.instanceId, models)

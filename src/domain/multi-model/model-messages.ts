@@ -8,12 +8,21 @@ import type { ErrorCode } from '../errors.ts'
  *                       models-used    how often each was used since the last such message
  *                       model-released the answer to model-revoked: nothing of this gateway uses the model, or it is busy
  *                       model-done     nothing uses a model any more that is not to stay loaded
- *   control → gateway   models         everything that is loaded on an instance; first on a connection
+ *                       models-held    answers models-asked: everything it takes to be loaded; its wants follow
+ *   control → gateway   models-asked   control begins to listen: say what you hold, and what you wait for
+ *                       models         everything that is loaded on an instance; what is wanted besides is to be asked again
  *                       model-loaded   usable from now on; answers every model-wanted of it
  *                       model-failed   answers one gateway's model-wanted
  *                       model-gone     not to be used any more: evicted, or its instance is
  *                       model-revoked  not to be used until model-loaded or model-gone; to be answered
  *                       model-board    what a load would cost on an instance now
+ *
+ * Either side may be killed at any moment and any message be lost with it. So no side waits for a message alone:
+ *
+ *   a want         is said again every second until it is answered, and at once after models-asked and models
+ *   a revocation   needs the gateways that are connected, and ends with each one's connection
+ *   an eviction    is undone by a want that comes before the last release; after it the model is absent at once
+ *   a restart      takes over what the container lists and a gateway names; the rest is unloaded
  */
 
 /** A model that is loaded on an instance. */
@@ -26,6 +35,9 @@ export interface LoadedModel {
   readonly seat?: number
   /** What loading it took, milliseconds. */
   readonly loadMs: number
+  /** Of its files, which stay on the disk for as long as it is loaded. */
+  readonly contentHash: string
+  readonly fileBytes: number
   /** Answers a doubt: the container has had it all the time. */
   readonly wasPresent?: boolean
 }
@@ -60,9 +72,12 @@ export type ModelAsk =
       readonly kind: 'model-released'
       readonly instanceId: string
       readonly modelId: string
+      /** Of the question: an answer to an earlier one says nothing about now. */
+      readonly revocationId: number
       readonly isIdle: boolean
     }
   | { readonly kind: 'model-done'; readonly instanceId: string; readonly modelId: string }
+  | { readonly kind: 'models-held'; readonly models: readonly LoadedModel[] }
 
 /** What a gateway counted of one variant since its start. Names: data-plane reference §16.2. */
 export interface ModelCounters {
@@ -77,6 +92,7 @@ export interface ModelCounters {
 
 /** What control tells gateways of models. */
 export type ModelNews =
+  | { readonly kind: 'models-asked' }
   | {
       readonly kind: 'models'
       readonly instanceId: string
@@ -95,7 +111,13 @@ export type ModelNews =
       readonly targetModel: string
       readonly modelId: string
     }
-  | { readonly kind: 'model-revoked'; readonly instanceId: string; readonly modelId: string }
+  | {
+      readonly kind: 'model-revoked'
+      readonly instanceId: string
+      readonly modelId: string
+      /** Counts up in one control process. */
+      readonly revocationId: number
+    }
   | ({ readonly kind: 'model-board' } & ModelBoard)
 
 /** What a load would cost on an instance now. */
@@ -115,10 +137,12 @@ export const MODEL_ASKS: ReadonlySet<unknown> = new Set<ModelAsk['kind']>([
   'models-used',
   'model-released',
   'model-done',
+  'models-held',
 ])
 
 /** Kinds of {@link ModelNews}. */
 export const MODEL_NEWS: ReadonlySet<unknown> = new Set<ModelNews['kind']>([
+  'models-asked',
   'models',
   'model-loaded',
   'model-failed',

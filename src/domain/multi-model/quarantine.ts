@@ -11,12 +11,17 @@ export const LOAD_BACK_OFF: BackOffPolicy = {
 // What a store does not have may be put there at any moment, and is usable then without a call.
 const MISSING_BACK_OFF: BackOffPolicy = { freeCount: 0, firstDelayMs: 250, delayMsMax: 1_000 }
 
+// Others may go at any moment.
+const FULL_BACK_OFF: BackOffPolicy = { freeCount: 0, firstDelayMs: 250, delayMsMax: 5_000 }
+
+const POLICIES = { broken: LOAD_BACK_OFF, missing: MISSING_BACK_OFF, full: FULL_BACK_OFF } as const
+
 // Names that nobody puts are not remembered for ever.
 const HELD_MAX = 10_000
 
 /** Why a model cannot be had, for as long as it is not tried again. */
 export interface HeldFailure<Reason> {
-  readonly kind: 'missing' | 'broken'
+  readonly kind: keyof typeof POLICIES
   readonly reason: Reason
   readonly backOff: BackOff
 }
@@ -42,8 +47,8 @@ export class Quarantine<Reason> {
   ): HeldFailure<Reason> {
     const previous = this.#heldByModel.get(model)
     const isSame = previous?.kind === failure.kind
-    const policy = failure.kind === 'missing' ? MISSING_BACK_OFF : LOAD_BACK_OFF
-    const backOff = afterFailure(isSame ? previous.backOff : undefined, nowMs, policy)
+    const before = isSame ? previous.backOff : undefined
+    const backOff = afterFailure(before, nowMs, POLICIES[failure.kind])
     const held = { ...failure, backOff }
     this.#heldByModel.delete(model)
     this.#heldByModel.set(model, held)

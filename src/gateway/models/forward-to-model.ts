@@ -5,7 +5,7 @@ import type { InvocationHead } from '../../wire/runtime-request.ts'
 import type { Deadline } from '../deadline.ts'
 import type { ForwardOutcome } from '../forward.ts'
 import type { ModelAtContainer } from '../transport.ts'
-import type { ModelHome } from './model-directory.ts'
+import type { ModelHome } from './model-home.ts'
 import type { ModelLanes } from './model-lanes.ts'
 
 /** The right to have one invocation outstanding on an instance, or of a model on an instance. */
@@ -28,10 +28,12 @@ export interface ModelInvocation {
 
 // What a container answers for a model that it does not have. Source: data-plane reference §9.3.
 const NOT_LOADED = 404
+// A container may lose a model again while it is being asked for anew; one that always says so is believed.
+const RECOVERIES_MAX = 3
 
 /**
- * Forwards an invocation of a multi-model variant to an instance that has its model, and once more when it turns out that
- * the instance had lost it.
+ * Forwards an invocation of a multi-model variant to an instance that has its model, and again when it turns out that the
+ * instance had lost it.
  *
  * @param forward tries instances until one begins to answer, with slots that it is given.
  * @throws BerthError `ValidationError`: no target model, or none that could be a key.
@@ -52,10 +54,31 @@ export async function forwardToModel(
     return slot
   }
   const outcome = await forward(enter)
-  if (outcome.kind !== 'refused-by-model' || outcome.statusCode !== NOT_LOADED) return outcome
-  if (home === undefined) return outcome
-  const wasLost = await models.recover(home, { ...request, avoidInstanceId: undefined })
-  return wasLost ? await forward(enter) : outcome
+  if (!wasNotThere(outcome)) return outcome
+  const recover = async (): Promise<Disposable | undefined> =>
+    home && (await models.recover(home, { ...request, avoidInstanceId: undefined }))
+  return await forwardAgain(outcome, recover, () => forward(enter))
+}
+
+async function forwardAgain(
+  first: ForwardOutcome,
+  recover: () => Promise<Disposable | undefined>,
+  forward: () => Promise<ForwardOutcome>,
+): Promise<ForwardOutcome> {
+  // Held until the invocation has begun to use it itself: it is not evicted in between.
+  using uses = new DisposableStack()
+  let outcome = first
+  for (let count = 0; count < RECOVERIES_MAX && wasNotThere(outcome); count += 1) {
+    const use = await recover()
+    if (use === undefined) break
+    uses.use(use)
+    outcome = await forward()
+  }
+  return outcome
+}
+
+function wasNotThere(outcome: ForwardOutcome): boolean {
+  return outcome.kind === 'refused-by-model' && outcome.statusCode === NOT_LOADED
 }
 
 /** The key below the prefix: a leading slash means nothing. Source: data-plane reference §2.6, §9.2. */

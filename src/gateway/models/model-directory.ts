@@ -3,33 +3,13 @@ import type {
   LoadedModel,
   ModelAsk,
   ModelBoard,
-  ModelFailure,
   ModelNews,
 } from '../../domain/multi-model/model-messages.ts'
+import type { ModelHome } from './model-home.ts'
+import { ModelWants } from './model-wants.ts'
+import type { ModelPlace, ModelWait } from './model-wants.ts'
 
-/** A model that is loaded on an instance, and how much of this gateway's work is there. */
-export interface ModelHome extends LoadedModel {
-  /** Invocations that are forwarded to it or wait for it. */
-  inUseCount: number
-  /** When control last said that it is what the store has. */
-  confirmedAtMs: number
-}
-
-/** Which model on which instance. */
-export interface ModelPlace {
-  readonly endpointName: string
-  readonly variantName: string
-  readonly instanceId: string
-  readonly targetModel: string
-}
-
-interface Want {
-  readonly place: ModelPlace
-  readonly doubtedModelId: string | undefined
-  readonly promise: Promise<ModelHome>
-  readonly resolve: (home: ModelHome) => void
-  readonly reject: (error: Error) => void
-}
+type Revoked = Extract<ModelNews, { kind: 'model-revoked' }>
 
 /** What the directory takes from its surroundings. */
 export interface ModelDirectoryOptions {
@@ -46,13 +26,20 @@ export interface ModelDirectoryOptions {
 export class ModelDirectory {
   readonly #options: ModelDirectoryOptions
   readonly #homesByInstance = new Map<string, Map<string, ModelHome>>()
+  /** Not to be used any more, but something of this gateway still does: control is told so when it asks. */
+  readonly #leaving = new Set<ModelHome>()
   readonly #boardByInstance = new Map<string, ModelBoard>()
-  readonly #wantByPlace = new Map<string, Want>()
+  readonly #wants: ModelWants
   /** Since the last {@link ModelDirectory.takeUses}. */
   #usesByInstance = new Map<string, Map<string, number>>()
 
   constructor(options: ModelDirectoryOptions) {
     this.#options = options
+    this.#wants = new ModelWants({
+      ...options,
+      beginUse: (home) => this.beginUse(home),
+      endUse: (home, isCaching) => this.endUse(home, isCaching),
+    })
   }
 
   find(instanceId: string, targetModel: string): ModelHome | undefined {
@@ -60,7 +47,7 @@ export class ModelDirectory {
   }
 
   isWanted(instanceId: string, targetModel: string): boolean {
-    return this.#wantByPlace.size > 0 && this.#wantByPlace.has(keyOf(instanceId, targetModel))
+    return this.#wants.has(instanceId, targetModel)
   }
 
   boardOf(instanceId: string): ModelBoard | undefined {
@@ -80,19 +67,9 @@ export class ModelDirectory {
    * Asks for a model; everybody who asks while it is loaded shares the answer.
    *
    * @param doubtedModelId what the container said it does not have, though it was loaded.
-   * @throws BerthError what kept it from being loaded.
    */
-  want(place: ModelPlace, doubtedModelId?: string): Promise<ModelHome> {
-    const key = keyOf(place.instanceId, place.targetModel)
-    const pending = this.#wantByPlace.get(key)
-    if (pending !== undefined) return pending.promise
-    const { promise, resolve, reject } = Promise.withResolvers<ModelHome>()
-    // Whoever waited may have left.
-    promise.catch(() => undefined)
-    const want = { place, doubtedModelId, promise, resolve, reject }
-    this.#wantByPlace.set(key, want)
-    this.#ask(want)
-    return promise
+  want(place: ModelPlace, doubtedModelId?: string): ModelWait {
+    return this.#wants.add(place, doubtedModelId)
   }
 
   /** Has control look whether the store has a newer one; the loaded one answers meanwhile. */
@@ -115,7 +92,9 @@ export class ModelDirectory {
   /** @param isCaching whether it stays loaded when nothing uses it. */
   endUse(home: ModelHome, isCaching: boolean): void {
     home.inUseCount -= 1
-    if (isCaching || home.inUseCount > 0) return
+    if (home.inUseCount > 0) return
+    if (this.#leaving.size > 0) this.#leaving.delete(home)
+    if (isCaching) return
     const { instanceId, modelId } = home
     this.#remove(home)
     this.#options.ask({ kind: 'model-done', instanceId, modelId })
@@ -129,42 +108,46 @@ export class ModelDirectory {
     return Object.fromEntries([...taken].map(([id, uses]) => [id, Object.fromEntries(uses)]))
   }
 
-  /** A connection to control stands: what was asked before it is asked again. */
-  askAgain(): void {
-    for (const want of this.#wantByPlace.values()) this.#ask(want)
+  /** To be called every now and then: an ask that was lost with a connection is said again. */
+  remind(): void {
+    this.#wants.remind()
   }
 
   /** An instance has left the routes. */
   forget(instanceId: string): void {
+    for (const home of this.#homesByInstance.get(instanceId)?.values() ?? []) this.#remove(home)
     this.#homesByInstance.delete(instanceId)
     this.#boardByInstance.delete(instanceId)
     this.#usesByInstance.delete(instanceId)
-    for (const [key, want] of this.#wantByPlace) {
-      if (want.place.instanceId !== instanceId) continue
-      this.#wantByPlace.delete(key)
-      want.reject(new InstanceLeft())
-    }
+    this.#wants.forget(instanceId)
   }
 
   /** Takes over what control says. */
   apply(news: ModelNews): void {
     switch (news.kind) {
+      case 'models-asked':
+        this.#options.ask({ kind: 'models-held', models: this.#held() })
+        this.#wants.askAgain()
+        break
       case 'models':
         this.#replace(news.instanceId, news.models)
         break
       case 'model-loaded':
         this.#add(news)
         break
-      case 'model-failed':
-        this.#fail(news.instanceId, news.targetModel, news.failure)
+      case 'model-failed': {
+        const { code, message, members } = news.failure
+        const error = new BerthError(code, message, members === undefined ? {} : { members })
+        this.#wants.fail(news.instanceId, news.targetModel, error)
         break
+      }
       case 'model-gone': {
         const home = this.find(news.instanceId, news.targetModel)
         if (home?.modelId === news.modelId) this.#remove(home)
         break
       }
       case 'model-revoked':
-        this.#release(news.instanceId, news.modelId)
+        this.#release(news)
         break
       case 'model-board':
         this.#boardByInstance.set(news.instanceId, news)
@@ -172,63 +155,47 @@ export class ModelDirectory {
     }
   }
 
-  #ask({ place, doubtedModelId }: Want): void {
-    const doubt = doubtedModelId === undefined ? {} : { doubtedModelId }
-    this.#options.ask({ kind: 'model-wanted', ...place, ...doubt })
+  #held(): readonly LoadedModel[] {
+    const homes = [...this.#homesByInstance.values()].flatMap((byTarget) => [...byTarget.values()])
+    return homes.map(({ inUseCount: _uses, confirmedAtMs: _atMs, ...model }) => model)
   }
 
   #replace(instanceId: string, models: readonly LoadedModel[]): void {
-    const before = this.#homesByInstance.get(instanceId)
-    this.#homesByInstance.set(instanceId, new Map())
-    for (const model of models) this.#add(model, before?.get(model.targetModel))
+    const kept = new Set(models.map(({ modelId }) => modelId))
+    for (const home of this.#homesByInstance.get(instanceId)?.values() ?? []) {
+      if (!kept.has(home.modelId)) this.#remove(home)
+    }
+    for (const model of models) this.#add(model)
+    this.#wants.askAgain(instanceId)
   }
 
-  #add(
-    model: LoadedModel,
-    known: ModelHome | undefined = this.find(model.instanceId, model.targetModel),
-  ): void {
+  #add({ wasPresent = false, ...model }: LoadedModel): void {
+    const { instanceId, targetModel } = model
+    const known = this.find(instanceId, targetModel)
     const confirmedAtMs = this.#options.nowMs()
     const isSame = known?.modelId === model.modelId && known.seat === model.seat
     // The same object while it is the same model: what uses it is counted there.
     const home = isSame ? known : { ...model, inUseCount: 0, confirmedAtMs }
     home.confirmedAtMs = confirmedAtMs
-    const homes = this.#homesByInstance.get(model.instanceId) ?? new Map<string, ModelHome>()
-    this.#homesByInstance.set(model.instanceId, homes.set(model.targetModel, home))
-    const key = keyOf(model.instanceId, model.targetModel)
-    const want = this.#wantByPlace.get(key)
-    this.#wantByPlace.delete(key)
-    if (want?.doubtedModelId === undefined || model.wasPresent !== true) want?.resolve(home)
-    else want.reject(new ModelPresent())
+    if (known !== undefined && !isSame) this.#remove(known)
+    const homes = this.#homesByInstance.get(instanceId) ?? new Map<string, ModelHome>()
+    this.#homesByInstance.set(instanceId, homes.set(targetModel, home))
+    this.#wants.answer(home, wasPresent)
   }
 
-  #fail(instanceId: string, targetModel: string, failure: ModelFailure): void {
-    const key = keyOf(instanceId, targetModel)
-    const want = this.#wantByPlace.get(key)
-    this.#wantByPlace.delete(key)
-    const { code, message, members } = failure
-    want?.reject(new BerthError(code, message, members === undefined ? {} : { members }))
-  }
-
-  #release(instanceId: string, modelId: string): void {
+  #release({ instanceId, modelId, revocationId }: Revoked): void {
     const homes = this.#homesByInstance.get(instanceId)?.values() ?? []
-    const home = [...homes].find((candidate) => candidate.modelId === modelId)
-    const isIdle = home === undefined || home.inUseCount === 0
+    const isOne = (home: ModelHome): boolean =>
+      home.modelId === modelId && home.instanceId === instanceId
+    const home = [...homes].find(isOne)
+    const isIdle = (home?.inUseCount ?? 0) === 0 && ![...this.#leaving].some(isOne)
     if (home !== undefined && isIdle) this.#remove(home)
-    this.#options.ask({ kind: 'model-released', instanceId, modelId, isIdle })
+    this.#options.ask({ kind: 'model-released', instanceId, modelId, revocationId, isIdle })
   }
 
   #remove(home: ModelHome): void {
     const homes = this.#homesByInstance.get(home.instanceId)
     if (homes?.get(home.targetModel) === home) homes.delete(home.targetModel)
+    if (home.inUseCount > 0) this.#leaving.add(home)
   }
-}
-
-/** The instance that was to load a model has left the routes: another one may. */
-export class InstanceLeft extends Error {}
-
-/** The container has had the model all the time: what it answered is the model's own answer. */
-export class ModelPresent extends Error {}
-
-function keyOf(instanceId: string, targetModel: string): string {
-  return `${instanceId}\0${targetModel}`
 }

@@ -6,7 +6,8 @@ import type { InstanceRoute, MultiModelRoute, VariantRoute } from '../../domain/
 import type { Admission, Slot } from '../admission.ts'
 import type { InstanceUse } from '../lane.ts'
 import type { ModelAtContainer } from '../transport.ts'
-import type { ModelDirectory, ModelHome } from './model-directory.ts'
+import type { ModelDirectory } from './model-directory.ts'
+import type { ModelHome } from './model-home.ts'
 
 // What loading a model is taken to cost of which nothing is known, until control says better.
 const LOAD_MS_START = 20

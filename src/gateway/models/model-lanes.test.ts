@@ -11,6 +11,7 @@ import { ModelLanes } from './model-lanes.ts'
 
 const SLOTS = 4
 const LOADED = ['noisy', 'quiet']
+const FILES = { contentHash: '0', fileBytes: 1 }
 
 function build(concurrencyMax?: number) {
   const clock = new ManualClock()
@@ -52,7 +53,7 @@ function build(concurrencyMax?: number) {
   admission.applyRoute(undefined, route)
   lanes.applyRoute(undefined, route)
   for (const targetModel of LOADED) {
-    const model = { instanceId: 'i', targetModel, modelId: targetModel, loadMs: 1 }
+    const model = { instanceId: 'i', targetModel, modelId: targetModel, loadMs: 1, ...FILES }
     directory.apply({ kind: 'model-loaded', ...model })
   }
   const order: string[] = []

@@ -6,10 +6,12 @@ import { noInstance } from '../admission.ts'
 import type { Admission } from '../admission.ts'
 import { ClientGone } from '../deadline.ts'
 import type { Deadline } from '../deadline.ts'
-import { InstanceLeft, ModelPresent } from './model-directory.ts'
-import type { ModelDirectory, ModelHome, ModelPlace } from './model-directory.ts'
+import type { ModelDirectory } from './model-directory.ts'
+import type { ModelHome } from './model-home.ts'
 import { ModelLane } from './model-lane.ts'
 import type { ModelSlot } from './model-lane.ts'
+import { InstanceLeft, ModelPresent } from './model-wants.ts'
+import type { ModelPlace } from './model-wants.ts'
 
 // Invocations that wait for models to be loaded, per variant. Their bodies are bounded by the gateway's budget.
 const LOADING_WAITING_MAX = 10_000
@@ -108,22 +110,24 @@ export class ModelLanes {
   /**
    * The container said that it does not have a model which is loaded there.
    *
-   * @returns whether it had lost it, and has it again; otherwise what it said is the model's own answer.
+   * @returns a use of it, when the instance had lost it and has it again; undefined when what it said is the model's own
+   * answer.
    */
-  async recover(home: ModelHome, request: ModelSlotRequest): Promise<boolean> {
+  async recover(home: ModelHome, request: ModelSlotRequest): Promise<Disposable | undefined> {
     const { instanceId, targetModel, modelId } = home
     const { endpointName, variantName } = request
     const place = { endpointName, variantName, instanceId, targetModel }
     const { directory } = this.#options
+    const lane = this.#entryByVariant.get(laneKey(endpointName, variantName))?.lane
     const current = directory.find(instanceId, targetModel)
     // Somebody else has found out already.
-    if (current !== undefined && current.modelId !== modelId) return true
+    if (lane === undefined || (current !== undefined && current.modelId !== modelId)) return NO_USE
     try {
-      await this.#inTime(directory.want(place, modelId), request)
-      return true
+      const found = await this.#arrival(lane, place, { request, doubtedModelId: modelId })
+      return { [Symbol.dispose]: () => directory.endUse(found, lane.route.isCaching) }
     } catch (error) {
-      if (error instanceof ModelPresent) return false
-      if (error instanceof InstanceLeft) return true
+      if (error instanceof ModelPresent) return undefined
+      if (error instanceof InstanceLeft) return NO_USE
       throw error
     }
   }
@@ -137,11 +141,10 @@ export class ModelLanes {
     try {
       for (;;) {
         const place = await this.#choosePlace(lane, request)
-        const home =
-          directory.find(place.instanceId, request.targetModel) ??
-          (await this.#load(place, request))
+        const found = directory.find(place.instanceId, request.targetModel)
+        if (found !== undefined) directory.beginUse(found)
+        const home = found ?? (await this.#load(lane, place, request))
         if (home === undefined) continue
-        directory.beginUse(home)
         const slot = lane.tryEnter(home) ?? (await this.#turnOrAgain(lane, home, request))
         if (slot !== undefined) return slot
       }
@@ -151,12 +154,30 @@ export class ModelLanes {
     }
   }
 
-  /** @returns undefined when the instance left meanwhile. */
-  async #load(place: ModelPlace, request: ModelSlotRequest): Promise<ModelHome | undefined> {
+  /** @returns the model, with a use of it begun; undefined when the instance left meanwhile. */
+  async #load(
+    lane: ModelLane,
+    place: ModelPlace,
+    request: ModelSlotRequest,
+  ): Promise<ModelHome | undefined> {
     try {
-      return await this.#inTime(this.#options.directory.want(place), request)
+      return await this.#arrival(lane, place, { request })
     } catch (error) {
       if (error instanceof InstanceLeft) return undefined
+      throw error
+    }
+  }
+
+  async #arrival(
+    lane: ModelLane,
+    place: ModelPlace,
+    { request, doubtedModelId }: { request: ModelSlotRequest; doubtedModelId?: string },
+  ): Promise<ModelHome> {
+    const wait = this.#options.directory.want(place, doubtedModelId)
+    try {
+      return await this.#inTime(wait.arrived, request)
+    } catch (error) {
+      wait.leave(lane.route.isCaching)
       throw error
     }
   }
@@ -246,6 +267,7 @@ export class ModelLanes {
   }
 }
 
+const NO_USE: Disposable = { [Symbol.dispose]: () => undefined }
 const NO_COUNTS = { hitCount: 0, missCount: 0, loadingWaitMicrosSum: 0 }
 
 function laneKey(endpointName: string, variantName: string): string {

@@ -10,10 +10,14 @@ export interface ModelToLoad {
   readonly directory: string
 }
 
-/** A model that is loaded. */
-export interface HostedModel {
+/** A model that is loaded, and where. */
+export interface LoadedModel extends ModelToLoad {
   /** The frame socket that leads to it; undefined when each does. */
   readonly seat: number | undefined
+}
+
+/** A model that is loaded. */
+export interface HostedModel extends Pick<LoadedModel, 'seat'> {
   invoke(invocation: Invocation, signal: AbortSignal): Promise<Reply>
   /** Gives it back when what it runs is done. */
   close(): Promise<void>
@@ -76,6 +80,11 @@ export class ModelRegistry {
     }
   }
 
+  /** The model, once a load of it that is under way has ended; undefined when it is not loaded then. */
+  async findSettled(modelId: string): Promise<HostedModel | undefined> {
+    return await this.#entryById.get(modelId)?.loading.catch(() => undefined)
+  }
+
   /** Resolves when its memory has been given back. @throws Rejection 404: it is not loaded. */
   async unload(modelId: string): Promise<void> {
     const { entry, hosted } = this.#findLoaded(modelId)
@@ -85,17 +94,18 @@ export class ModelRegistry {
   }
 
   /** Ids and folders of what is loaded, by id. */
-  list(): readonly ModelToLoad[] {
+  list(): readonly LoadedModel[] {
     return [...this.#entryById]
       .flatMap(([modelId, { directory, hosted }]) =>
-        hosted === undefined ? [] : [{ modelId, directory }],
+        hosted === undefined ? [] : [{ modelId, directory, seat: hosted.seat }],
       )
       .toSorted((a, b) => (a.modelId < b.modelId ? -1 : 1))
   }
 
   /** @throws Rejection 404: it is not loaded. */
-  find(modelId: string): ModelToLoad {
-    return { modelId, directory: this.#findLoaded(modelId).entry.directory }
+  find(modelId: string): LoadedModel {
+    const { entry, hosted } = this.#findLoaded(modelId)
+    return { modelId, directory: entry.directory, seat: hosted.seat }
   }
 
   /** @throws Rejection 404: it is not loaded; or what the model throws. */

@@ -2,7 +2,7 @@ import type { Buffer } from 'node:buffer'
 import { jsonReply } from '../image.ts'
 import type { Invocation, Reply } from '../image.ts'
 import { Rejection } from '../rejection.ts'
-import type { ModelRegistry, ModelToLoad } from './model-registry.ts'
+import type { LoadedModel, ModelRegistry, ModelToLoad } from './model-registry.ts'
 
 const PAGE_SIZE = 100
 // The platform's ids; also what Triton allows.
@@ -55,8 +55,13 @@ export async function serveModelCall(
 
 async function load(body: Buffer, registry: ModelRegistry): Promise<Reply> {
   const model = parseModel(body)
+  const loaded = await registry.findSettled(model.modelId)
+  if (loaded !== undefined) {
+    const error = `Model ${model.modelId} is loaded already.`
+    return jsonReply(409, { error, ...described({ ...model, seat: loaded.seat }) })
+  }
   const { seat } = await registry.load(model)
-  return jsonReply(200, { ...described(model), ...(seat !== undefined && { seat }) })
+  return jsonReply(200, described({ ...model, seat }))
 }
 
 function parseModel(body: Buffer): ModelToLoad {
@@ -90,8 +95,8 @@ function list(query: URLSearchParams, registry: ModelRegistry): Reply {
   return jsonReply(200, { models: page.map(described), ...(nextPageToken && { nextPageToken }) })
 }
 
-function described({ modelId, directory }: ModelToLoad) {
-  return { modelName: modelId, modelUrl: directory }
+function described({ modelId, directory, seat }: LoadedModel) {
+  return { modelName: modelId, modelUrl: directory, ...(seat !== undefined && { seat }) }
 }
 
 function notTaken(path: string, expected: string, method: string): Rejection {

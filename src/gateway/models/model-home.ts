@@ -1,0 +1,9 @@
+import type { LoadedModel } from '../../domain/multi-model/model-messages.ts'
+
+/** A model that is loaded on an instance, and how much of this gateway's work is there. */
+export interface ModelHome extends LoadedModel {
+  /** Invocations that are forwarded to it or wait for it. */
+  inUseCount: number
+  /** When control last said that it is what the store has. */
+  confirmedAtMs: number
+}
