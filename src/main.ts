@@ -17,7 +17,9 @@ import { listenOnSocket } from './platform/listen.ts'
 import { createLog } from './platform/log.ts'
 import type { Config } from './platform/options.ts'
 import { packageVersion } from './platform/program.ts'
+import { listenForStop } from './platform/stop-signal.ts'
 import { createVoice } from './platform/voice.ts'
+import type { Voice } from './platform/voice.ts'
 import {
   controlDeps,
   createCompilations,
@@ -42,6 +44,9 @@ const STOP_MS = 95_000
 
 const LAUNCHER_LOOK_MS = 500
 
+const LEFT_RUNNING =
+  'Left without waiting: gateways and instances may still run. The next berth up with this data directory takes them over.'
+
 const nowMs = (): number => systemClock.nowMs()
 
 /** How a platform is run. */
@@ -59,6 +64,8 @@ export interface RunOptions {
 export async function runBerth({ config, json }: RunOptions): Promise<number> {
   const startedAtMs = Date.now()
   const voice = createVoice(json)
+  // Heard from the start on: what is half started must be stopped too.
+  const stopAsked = stopSignal(voice)
   const paths = dataPathsOf(config.BERTH_DATA_DIR)
   prepareFolders(paths)
   using lock = acquireLock(paths.lockFile)
@@ -79,7 +86,7 @@ export async function runBerth({ config, json }: RunOptions): Promise<number> {
     dataDir: paths.dataDir,
     startMs: Date.now() - startedAtMs,
   })
-  await stopSignal()
+  await stopAsked
   voice.stopping()
   await stop()
   rmSync(paths.platformRecord, { force: true })
@@ -212,12 +219,20 @@ async function startRooms(
   }
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process as if killed. */
-function stopSignal(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve())
-  if (environment()['npm_command'] !== undefined) onLauncherGone(resolve)
-  return promise
+/** Resolves when the program is asked to end. A second request, later, ends the process as if killed. */
+function stopSignal(voice: Voice): Promise<void> {
+  const signalled = listenForStop({
+    source: process,
+    nowMs,
+    onImpatient: (name) => {
+      voice.problem(LEFT_RUNNING)
+      process.kill(process.pid, name)
+    },
+  })
+  if (environment()['npm_command'] === undefined) return signalled
+  const { promise: launcherGone, resolve } = Promise.withResolvers<void>()
+  onLauncherGone(resolve)
+  return Promise.race([signalled, launcherGone])
 }
 
 // npx and npm do not pass SIGTERM on: without this, ending them would leave the platform running unseen.

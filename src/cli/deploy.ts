@@ -76,6 +76,8 @@ export async function runDeploy(
     s3: await createS3Client(target),
   }
   using progress = terminal.startProgress(`Deploying ${endpointName}`)
+  // The service judges the name before anything is uploaded.
+  await findEndpoint(clients.sagemaker, endpointName)
   const bucket = `sagemaker-${target.region}-${await findAccountId(target)}`
   const uploaded = await uploadArtifact(
     artifact,

@@ -69,14 +69,14 @@ function printEndpoint(endpoint: EndpointReport, terminal: Terminal, nowMs: numb
   const variantRows = endpoint.variants.map((variant) => [
     variant.variantName,
     newest(variant.variantName)?.modelName ?? '-',
+    variant.images.join(', ') || '-',
     newest(variant.variantName)?.instanceType ?? '-',
     formatWish(variant.currentInstanceCount, variant.desiredInstanceCount),
     formatWish(variant.currentWeight, variant.desiredWeight),
   ])
   if (variantRows.length > 0) {
-    terminal.print(
-      `\n${formatTable(['VARIANT', 'MODEL', 'TYPE', 'INSTANCES', 'WEIGHT'], variantRows)}`,
-    )
+    const headings = ['VARIANT', 'MODEL', 'IMAGE', 'TYPE', 'INSTANCES', 'WEIGHT']
+    terminal.print(`\n${formatTable(headings, variantRows)}`)
   }
   printInstances(endpoint.fleets, terminal, age)
   printContainers(endpoint, terminal)

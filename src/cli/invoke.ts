@@ -18,6 +18,7 @@ export interface InvokeOptions extends TargetOptions {
   readonly contentType?: string
   readonly accept?: string
   readonly targetVariant?: string
+  readonly targetModel?: string
   readonly targetContainer?: string
   readonly stream?: boolean
   readonly json?: boolean
@@ -35,6 +36,7 @@ interface RuntimeInput {
   readonly ContentType: string
   readonly Accept?: string
   readonly TargetVariant?: string
+  readonly TargetModel?: string
   readonly TargetContainerHostname?: string
 }
 
@@ -50,6 +52,11 @@ export async function runInvoke(
       '--stream prints the answer as it arrives; --json prints it whole.',
     )
   }
+  if (options.stream === true && options.targetModel !== undefined) {
+    throw new CliFailure('usage', 'SageMaker streams no answer of a --target-model.', {
+      cure: 'Leave --stream out.',
+    })
+  }
   const target = findBerth(options)
   const { bytes, contentType } = await readBody(options.body, options.contentType, terminal)
   const input = {
@@ -58,6 +65,7 @@ export async function runInvoke(
     ContentType: contentType,
     ...(options.accept === undefined ? {} : { Accept: options.accept }),
     ...(options.targetVariant === undefined ? {} : { TargetVariant: options.targetVariant }),
+    ...(options.targetModel === undefined ? {} : { TargetModel: options.targetModel }),
     ...(options.targetContainer === undefined
       ? {}
       : { TargetContainerHostname: options.targetContainer }),

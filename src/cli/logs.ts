@@ -4,6 +4,7 @@ import { readLines } from './client/read-lines.ts'
 import { signedFetch } from './client/signed-fetch.ts'
 import type { ExitReason } from './exit-codes.ts'
 import { parseJson, textField } from './json.ts'
+import { formatLogLine } from './terminal/log-line.ts'
 import type { Terminal } from './terminal/terminal.ts'
 
 /** Flags of `berth logs`. */
@@ -45,5 +46,5 @@ function formatLine(line: string, { style }: Terminal): string {
     textField(json, 'instanceId') ?? '?',
     textField(json, 'containerHostname') ?? [],
   ]
-  return `${style.dim(source.flat().join('/'))} ${text}`
+  return `${style.dim(source.flat().join('/'))} ${formatLogLine(text)}`
 }

@@ -108,14 +108,19 @@ function addDeploy(program: Command, { terminal, end }: ProgramDeps): void {
     [
       'berth deploy model.onnx --name digits',
       'berth deploy ./my-model --instances 2      # name taken from the folder',
+      'berth deploy ./code-model --env LIMIT=5    # code/inference.py, code/inference.ts, graph.yaml, …',
     ],
   )
-    .argument('<path>', 'an .onnx file, a folder with model.onnx, or a .tar.gz of one')
+    .argument('<path>', 'an .onnx file, or a folder or .tar.gz that a built-in image serves')
     .option('--name <name>', 'name of the endpoint (default: from the path)')
     .option('--image <image>', 'image that serves it (default: by content)')
     .option('--instance-type <type>', 'instance type', 'ml.m5.large')
-    .option('--instances <count>', 'number of instances', parseCount, 1)
-    .option('--env <name=value>', 'variable of the container; may be repeated', parseVariable, {})
+    .option('--instances <count>', 'number of instances', parsePositive, 1)
+    .addOption(
+      new Option('--env <name=value>', 'variable of the container; may be repeated')
+        .argParser(parseVariable)
+        .default({}, 'none'),
+    )
     .option('--json', 'print the result as JSON')
     .action(async (path: string, options: DeployOptions) =>
       end(await (await import('./deploy.ts')).runDeploy(path, options, terminal)),
@@ -130,6 +135,7 @@ function addInvoke(program: Command, { terminal, end }: ProgramDeps): void {
     [
       `berth invoke digits --body '{"instances": [[0, 1, 2]]}'`,
       'berth invoke digits --body @rows.csv --accept application/json',
+      'berth invoke tenants --target-model acme.tar.gz --body @rows.csv',
       'cat rows.npy | berth invoke digits --content-type application/x-npy --body -',
     ],
   )
@@ -142,6 +148,7 @@ function addInvoke(program: Command, { terminal, end }: ProgramDeps): void {
     .option('--accept <type>', 'content type wanted back')
     .option('--target-variant <variant>', 'variant to invoke, whatever the weights')
     .option('--target-container <hostname>', 'container to invoke, of those invoked directly')
+    .option('--target-model <archive>', 'model to invoke behind a multi-model endpoint')
     .option('--stream', 'print the answer while it arrives')
     .option('--json', 'print answer, variant and latency as one JSON object')
     .action(async (name: string, options: InvokeOptions) =>
@@ -154,7 +161,7 @@ function addList(program: Command, { terminal, end }: ProgramDeps): void {
     'berth list',
     'berth list --json | jq -r .[].name',
   ])
-    .option('--limit <count>', 'at most so many, newest first', parseCount, 100)
+    .option('--limit <count>', 'at most so many, newest first', parsePositive, 100)
     .option('--json', 'print a JSON array')
     .action(async (options: ListOptions) =>
       end(await (await import('./list.ts')).runList(options, terminal)),
@@ -189,7 +196,7 @@ function addLogs(program: Command, { terminal, end }: ProgramDeps): void {
     .option('-f, --follow', 'go on until Ctrl-C')
     .option('-n, --lines <count>', 'how many of the last lines', parseCount, 100)
     .option('--container <hostname>', 'of several containers, only this one')
-    .option('--json', 'print JSON lines')
+    .option('--json', 'print JSON lines, each with the text as it was written')
     .action(async (name: string, options: LogsOptions) =>
       end(await (await import('./logs.ts')).runLogs(name, options, terminal)),
     )
@@ -328,4 +335,9 @@ function parseVariable(
 function parseCount(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('Expected a whole number.')
+}
+
+function parsePositive(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Expected a whole number from 1.')
 }

@@ -40,7 +40,7 @@ const peopleVoice: Voice = {
       '  next  eval "$(berth env)" in another shell, then any AWS client; or: berth deploy PATH',
       `ready in ${(startMs / 1000).toFixed(2)} s (Ctrl-C drains and stops)`,
     ),
-  stopping: () => say('draining; instances finish what they have'),
+  stopping: () => say('draining; instances finish what they have (Ctrl-C again does not wait)'),
   stopped: () => say('stopped'),
   status: (endpointName, status, reason) =>
     say(`${endpointName}: ${status}${reason === undefined ? '' : ` (${reason})`}`),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import {
   copyFileSync,
@@ -61,16 +62,13 @@ describe(
     })
 
     test('SIGTERM reaches the platform, which stops in order', async () => {
-      const args = [LAUNCHER, 'up', '--json', '--port', '0', '--data-dir', join(folder, 'data')]
-      const berth = spawn(node, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-      const ended = once(berth, 'exit')
-      const events: string[] = []
-      for await (const line of createInterface({ input: berth.stdout })) {
-        events.push(JSON.parse(line).event)
-        if (events.at(-1) === 'ready') berth.kill('SIGTERM')
-      }
-      assert.deepEqual(await ended, [0, null])
-      assert.deepEqual(events, ['ready', 'stopping', 'stopped'])
+      const stopped = await runUntilReady(node, (berth) => berth.kill('SIGTERM'))
+      assert.deepEqual(stopped, { ended: [0, null], events: ['ready', 'stopping', 'stopped'] })
+    })
+
+    test('a signal to the whole group, which the launcher passes on as well, is one', async () => {
+      const stopped = await runUntilReady(node, ({ pid = 0 }) => process.kill(-pid, 'SIGINT'))
+      assert.deepEqual(stopped, { ended: [0, null], events: ['ready', 'stopping', 'stopped'] })
     })
 
     test('without a newer Node it says what is missing', () => {
@@ -81,6 +79,19 @@ describe(
     })
   },
 )
+
+/** What `berth up` said, and how it ended, when this was done as soon as it was ready. */
+async function runUntilReady(node: string, whenReady: (berth: ChildProcess) => void) {
+  const args = [LAUNCHER, 'up', '--json', '--port', '0', '--data-dir', join(folder, 'data')]
+  const berth = spawn(node, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+  const exited = once(berth, 'exit')
+  const events: string[] = []
+  for await (const line of createInterface({ input: berth.stdout })) {
+    events.push(JSON.parse(line).event)
+    if (events.at(-1) === 'ready') whenReady(berth)
+  }
+  return { ended: await exited, events }
+}
 
 /** A package with the launcher and programs that say which they are, each as many seconds old as given. */
 function createPackage(ageByPath: Readonly<Record<string, number | undefined>>): string {

@@ -68,6 +68,9 @@ describe('a model from file to answer and back', () => {
     const refused = await run(...args)
     assert.equal(refused.exitCode, 1)
     assert.match(refused.stderr, /ValidationException: Requested image nginx not found/)
+    const misnamed = await run('deploy', join(MODELS, 'affine.onnx'), '--name', 'no name')
+    assert.equal(misnamed.exitCode, 1)
+    assert.match(misnamed.stderr, /Value 'no name' at 'endpointName'/)
     assert.deepEqual(await leftovers(), kept)
   })
 
@@ -91,14 +94,17 @@ describe('a model from file to answer and back', () => {
     )
     const described = (await run('describe', 'affine')).stdout
     assert.match(described, /^affine {2}InService\n/)
-    assert.match(described, /\nAllTraffic +affine-\S+ +ml\.m5\.large +1 +1\n/)
+    assert.match(described, /\nAllTraffic +affine-\S+ +berth\/onnx +ml\.m5\.large +1 +1\n/)
     assert.match(described, /\n[0-9a-f]{20} +AllTraffic \(\d+\) +ready +\d+ /)
     assert.match(described, /ago {2}status-changed {2}/)
     const platform = JSON.parse((await run('describe', '--platform', '--json')).stdout)
     assert.equal(platform.control.pid, berth.control.pid)
     assert.equal(platform.gateways.length, 1)
     assert.equal(platform.instances.length, 2)
-    assert.match((await run('logs', 'affine')).stdout, /^AllTraffic\/[0-9a-f]{20} .*model loaded/m)
+    assert.match(
+      (await run('logs', 'affine')).stdout,
+      /^AllTraffic\/[0-9a-f]{20} \d{4}-\S+Z info model loaded signature=/m,
+    )
   })
 
   test('logs --follow prints a line when it is written, and Ctrl-C ends it', async () => {

@@ -45,6 +45,18 @@ describe('failures', () => {
       says: /whole number/,
     },
     {
+      given: 'a limit that shows nothing',
+      args: ['list', '--limit', '0'],
+      exitCode: 2,
+      says: /whole number from 1/,
+    },
+    {
+      given: 'a stream of a target model',
+      args: ['invoke', 'a', '--body', '1', '--target-model', 'b', '--stream'],
+      exitCode: 2,
+      says: /Leave --stream out/,
+    },
+    {
       given: 'no Berth on the data directory',
       args: ['list', '--data-dir', '/nonexistent/berth'],
       exitCode: 4,

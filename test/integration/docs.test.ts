@@ -16,14 +16,15 @@ const BLOCK = /<!-- run -->\n```(\w+)\n([\s\S]*?)```/g
 
 /** A command block of a page, as it stands there. */
 interface Block {
+  /** From the top of the repository. */
   readonly page: string
   readonly language: string
   readonly text: string
 }
 
-const blocks = readdirSync(GUIDE)
-  .filter((page) => page.endsWith('.md') && page !== 'README.md')
-  .flatMap((page) => blocksOf(page))
+const guidePages = readdirSync(GUIDE).filter((page) => page.endsWith('.md') && page !== 'README.md')
+const pages = ['README.md', ...guidePages.map((page) => join('docs/guide', page))]
+const blocks = pages.flatMap((page) => blocksOf(page))
 const python = await ensurePythonEnvironment()
 
 let berth: RunningBerth
@@ -59,7 +60,7 @@ for (const [index, block] of blocks.entries()) {
 }
 
 function blocksOf(page: string): readonly Block[] {
-  const text = readFileSync(join(GUIDE, page), 'utf8')
+  const text = readFileSync(join(ROOT, page), 'utf8')
   return [...text.matchAll(BLOCK)].map(([, language = '', body = '']) => ({
     page,
     language,

@@ -7,6 +7,7 @@ import { InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
 import { disposeBerth, startBerth } from '../support/berth.ts'
 import type { RunningBerth } from '../support/berth.ts'
 import { numberedModel, uploadNumbered } from '../support/numbered-models.ts'
+import { runCli } from '../support/run-cli.ts'
 import {
   describeInside,
   readyInstances,
@@ -76,6 +77,12 @@ suite('a multi-model endpoint', () => {
     assert.deepEqual(answers, asked.map(answerOf))
     assert.equal(await eventCount('many', 'model-loaded'), 2)
     assert.deepEqual(await invoke('many', '/m1.tar.gz'), answerOf(1))
+  })
+
+  test('berth invoke --target-model asks one', async () => {
+    const args = ['invoke', 'many', '--target-model', 'm2.tar.gz', '--body', '[[7]]']
+    const { stdout, stderr } = await runCli([...args, '--data-dir', berth.dataDir])
+    assert.deepEqual(JSON.parse(stdout), answerOf(2), stderr)
   })
 
   test('says what is missing: the header, the object, a key below the prefix', async () => {

@@ -24,8 +24,15 @@ export async function findFreePort(host: string, wanted: number): Promise<number
 }
 
 function cureOf(code: string): string {
-  if (code === 'EADDRINUSE')
-    return 'another program has it; choose one with --port, or 0 for a free one.'
-  if (code === 'EACCES') return 'ports below 1024 need privileges; choose another with --port.'
-  return 'choose another with --host and --port.'
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'another program has it; choose one with --port, or 0 for a free one.'
+    case 'EACCES':
+      return 'ports below 1024 need privileges; choose another with --port.'
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return 'this machine has no such address; choose another with --host.'
+    default:
+      return 'choose another with --host and --port.'
+  }
 }

@@ -6,7 +6,11 @@ import type { DataPaths } from '../../platform/data-paths.ts'
 const LOG_BYTES_MAX = 16 * 1024 * 1024
 const OWN_LOGS = ['control.log', 'gateway.log']
 
-/** Makes the folders of a data directory, readable by their owner only; does nothing where they exist. */
+/**
+ * Makes the folders of a data directory, readable by their owner only; does nothing where they exist.
+ *
+ * @throws Error in words: one of them cannot be made.
+ */
 export function prepareFolders(paths: DataPaths): void {
   const folders = [
     paths.dataDir,
@@ -17,8 +21,39 @@ export function prepareFolders(paths: DataPaths): void {
     paths.instances,
     paths.gateways,
   ]
-  for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  for (const folder of folders) prepareFolder(folder, paths.dataDir)
   for (const name of OWN_LOGS) rotateIfLarge(join(paths.logs, name))
+}
+
+function prepareFolder(folder: string, dataDir: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    throw new Error(
+      `The data directory ${dataDir} cannot be used (${code}): ${reasonOf(code)}. Choose another with --data-dir.`,
+      { cause },
+    )
+  }
+}
+
+function reasonOf(code: string): string {
+  switch (code) {
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return 'a file is where it, or a folder of it, should be'
+    case 'EACCES':
+    case 'EPERM':
+      return 'you have no right to write there'
+    case 'EROFS':
+    // Node says so of a folder that is to be made on a read-only disk.
+    case 'ENOENT':
+      return 'nothing can be written there'
+    case 'ENOSPC':
+      return 'its disk is full'
+    default:
+      return 'its folders cannot be made'
+  }
 }
 
 // The platform's own logs grow by events, not by invocations: once per start is often enough.

@@ -36,6 +36,8 @@ export interface ContainerMetricsReport {
 /** Counts and weights of one variant. */
 export interface VariantReport {
   readonly variantName: string
+  /** Of its containers, in their order. */
+  readonly images: readonly string[]
   readonly currentInstanceCount: number | undefined
   readonly desiredInstanceCount: number | undefined
   readonly currentWeight: number | undefined
@@ -152,6 +154,9 @@ export function parsePlatformReport(json: unknown): PlatformReport {
 function parseVariant(json: unknown): VariantReport {
   return {
     variantName: textField(json, 'VariantName') ?? '?',
+    images: listField(json, 'DeployedImages').map(
+      (image) => textField(image, 'SpecifiedImage') ?? '?',
+    ),
     currentInstanceCount: numberField(json, 'CurrentInstanceCount'),
     desiredInstanceCount: numberField(json, 'DesiredInstanceCount'),
     currentWeight: numberField(json, 'CurrentWeight'),

@@ -54,6 +54,24 @@ suite('berth up that cannot start', () => {
     await disposeBerth(await startBerth({ dataDir, port }))
   })
 
+  test('an address that this machine does not have is named, with the flag to change', async () => {
+    const flags = ['--data-dir', dataDir, '--port', '0', '--host', 'no..host']
+    const { exitCode, stderr } = await up(...flags)
+    assert.equal(exitCode, 1, stderr)
+    assert.match(stderr, /on no\.\.host cannot be listened on .*--host/)
+    assert.deepEqual(installationPids(dataDir), [])
+  })
+
+  test('a file in the place of the data directory is named', async () => {
+    const file = join(dataDir, 'file')
+    writeFileSync(file, '')
+    for (const place of [file, join(file, 'below')]) {
+      const { exitCode, stderr } = await up('--data-dir', place, '--port', '0')
+      assert.equal(exitCode, 1, stderr)
+      assert.match(stderr, /The data directory \S+ cannot be used \(\w+\): a file is where/)
+    }
+  })
+
   test('a database that is none: it says so and leaves nothing running', async () => {
     writeFileSync(join(dataDir, 'berth.db'), 'not a database'.repeat(1000))
     const { exitCode, stderr } = await up('--data-dir', dataDir, '--port', '0')
