@@ -10,6 +10,7 @@ import type {
 } from './client/reports.ts'
 import { signedFetch } from './client/signed-fetch.ts'
 import { CliFailure } from './failure.ts'
+import { printModels } from './describe-models.ts'
 import type { ExitReason } from './exit-codes.ts'
 import { paintStatus } from './terminal/style.ts'
 import { formatAge, formatBytes, formatTable } from './terminal/table.ts'
@@ -80,6 +81,7 @@ function printEndpoint(endpoint: EndpointReport, terminal: Terminal, nowMs: numb
   }
   printInstances(endpoint.fleets, terminal, age)
   printContainers(endpoint, terminal)
+  printModels(endpoint, terminal, age)
   terminal.print('')
   for (const event of endpoint.events.slice(0, EVENTS_SHOWN_MAX)) {
     terminal.print(

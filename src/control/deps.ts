@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { JsonObject } from '../domain/json.ts'
+import type { EndpointModelsReport } from '../domain/multi-model/model-report.ts'
 import type { Log } from '../platform/log.ts'
 import type { FleetRuntime } from '../ports/fleet-runtime.ts'
 import type { VariantCounters } from '../wire/link.ts'
@@ -26,7 +27,7 @@ export interface ControlDeps extends OperationDeps {
   /** The platform's own processes: role, pid, memory, uptime, version. */
   readonly describePlatform: () => Promise<JsonObject>
   /** What is loaded on the instances of a multi-model endpoint. */
-  readonly describeModels?: (endpointName: string) => ModelsInside
+  readonly describeModels?: (endpointName: string) => EndpointModelsReport
   /** What each gateway has counted of an endpoint since it started. */
   readonly countInvocations?: (endpointName: string) => readonly VariantCounters[]
   /** Aborts when the platform stops: replies that would go on for ever end then. */
@@ -43,10 +44,4 @@ export interface Exchange {
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal
   readonly deps: ControlDeps
-}
-
-/** What is loaded where, with counters of hits and misses; shown as it is. */
-export interface ModelsInside {
-  readonly instances: readonly unknown[]
-  readonly counters: readonly unknown[]
 }

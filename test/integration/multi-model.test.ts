@@ -134,6 +134,25 @@ suite('a multi-model endpoint', () => {
     })
   })
 
+  test('one that is spoilt or deleted in the store while it is looked at anew goes on answering, and so does its next content', async () => {
+    await uploadModel(berth, 'fresh/m1.tar.gz', Buffer.from('this is no archive'))
+    // Each call has the store looked at; what it finds is heard of in an event, not in an answer.
+    for (let call = 0; call < 5; call += 1) {
+      assert.deepEqual(await invoke('fresh', 'm1.tar.gz'), answerOf(10))
+    }
+    await berth.s3.send(new DeleteObjectCommand({ Bucket: 'models', Key: 'fresh/m1.tar.gz' }))
+    assert.deepEqual(await invoke('fresh', 'm1.tar.gz'), answerOf(10))
+    const archive = await packModel({ 'model.onnx': numberedModel(11) })
+    await uploadModel(berth, 'fresh/m1.tar.gz', archive)
+    await until('the next content', async () => {
+      const answer = JSON.stringify(await invoke('fresh', 'm1.tar.gz'))
+      assert.ok(['10', '11'].includes(/\d+/.exec(answer)?.[0] ?? ''), answer)
+      return answer === JSON.stringify(answerOf(11))
+    })
+    const kinds = (await describeInside(berth, 'fresh')).events.map(({ kind }) => kind)
+    assert.ok(kinds.includes('model-not-replaced'), kinds.join())
+  })
+
   test('without caching a model goes when nothing uses it, and answers again', async () => {
     await uploadNumbered(berth, 'passing/', 3)
     await serve('passing', { isCaching: false })
@@ -157,5 +176,31 @@ suite('a multi-model endpoint', () => {
     })
     await Promise.all(lanes)
     assert.ok((await eventCount('tight', 'model-evicted')) > 0)
+  })
+
+  test("what is loaded where is shown, with SageMaker's metrics and why the last ones were evicted", async () => {
+    // Gateways say once a second what they counted.
+    const models = await until('240 invocations in the metrics', async () => {
+      const { models: described } = await describeInside(berth, 'tight')
+      const [metrics] = described?.metrics ?? []
+      return metrics?.ModelCacheHit?.SampleCount === 240 && described
+    })
+    const [metrics] = models.metrics
+    const [instance] = models.instances
+    assert.ok(metrics !== undefined && instance !== undefined)
+    const hitCount = metrics.ModelCacheHit?.Sum ?? 0
+    assert.equal(metrics.ModelLoadingWaitTime?.SampleCount, 240 - hitCount)
+    assert.ok((metrics.ModelLoadingWaitTime?.Average ?? 0) > 0)
+    const loadCount = metrics.ModelLoadingTime?.SampleCount ?? 0
+    assert.ok(loadCount >= 12 && loadCount <= 240 - hitCount, `${loadCount} loads`)
+    assert.ok((metrics.ModelDownloadingTime?.Sum ?? 0) > 0)
+    assert.equal(metrics.ModelUnloadingTime?.SampleCount, loadCount - instance.models.length)
+    assert.equal(metrics.LoadedModelCount?.Sum, instance.models.length)
+
+    const { stdout } = await runCli(['describe', 'tight', '--data-dir', berth.dataDir])
+    assert.match(stdout, /^AllTraffic +\d+ +[\d.]+ % +[\d.]+ ms +\d+ +[\d.]+ ms +\d+$/m)
+    for (const { targetModel } of instance.models)
+      assert.match(stdout, new RegExp(`^${targetModel} `, 'm'))
+    assert.match(stdout, /^m\d+\.tar\.gz +\d+s +m\d+\.tar\.gz .* bytes are taken$/m)
   })
 })

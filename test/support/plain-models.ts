@@ -80,6 +80,7 @@ export class PlainModels implements AsyncDisposable {
       tellAll: (news) => link.tellAll(news),
       recordEvent: (event) => this.events.push(event),
       held: this.#statements,
+      recordTime: () => undefined,
       ...time,
     })
     this.#endListening = link.listen({

@@ -8,6 +8,7 @@ import type { ContainerDefinition, DescribeEndpointCommandOutput } from '@aws-sd
 
 import { signedFetch } from '../../src/cli/client/signed-fetch.ts'
 import type { EndpointEvent } from '../../src/domain/event.ts'
+import type { InstanceModelsReport } from '../../src/domain/multi-model/model-report.ts'
 import type { ObservedInstance } from '../../src/domain/fleet.ts'
 import type { RunningBerth } from './berth.ts'
 import { until } from './until.ts'
@@ -115,8 +116,20 @@ export interface EndpointInside {
     readonly desiredInstanceCount: number
     readonly instances: readonly Omit<ObservedInstance, 'address'>[]
   }[]
+  /** Of a multi-model endpoint. */
+  readonly models?: {
+    readonly instances: readonly InstanceModelsReport[]
+    /** One for each variant; metrics by name. */
+    readonly metrics: readonly Readonly<Record<string, MetricSum | undefined>>[]
+  }
   /** Newest first. */
   readonly events: readonly EndpointEvent[]
+}
+
+interface MetricSum {
+  readonly Sum: number
+  readonly SampleCount: number
+  readonly Average: number
 }
 
 /** Instances and events of an endpoint. */

@@ -1,4 +1,6 @@
 import { fieldOf, listField, numberField, textField } from '../json.ts'
+import { parseModelsReport } from './models-report.ts'
+import type { ModelsReport } from './models-report.ts'
 
 // What Berth's own routes answer. Read leniently: a member that another version lacks is shown as unknown.
 
@@ -18,6 +20,8 @@ export interface EndpointReport {
   readonly fleets: readonly FleetReport[]
   /** Of each container that has had invocations, where there are several. */
   readonly containerMetrics: readonly ContainerMetricsReport[]
+  /** What is loaded where; undefined where it serves one model. */
+  readonly models: ModelsReport | undefined
   /** Newest first. */
   readonly events: readonly EventReport[]
 }
@@ -84,6 +88,8 @@ export interface EventReport {
   readonly atMs: number | undefined
   readonly kind: string
   readonly reason: string
+  /** What it was decided by. */
+  readonly inputs: unknown
 }
 
 /** `GET /berth/platform` */
@@ -132,6 +138,7 @@ export function parseEndpointReport(json: unknown): EndpointReport {
     variants: variants.map(parseVariant),
     fleets: listField(json, 'variants').map(parseFleet),
     containerMetrics: listField(json, 'metrics').flatMap(parseContainerMetrics),
+    models: parseModelsReport(fieldOf(json, 'models')),
     events: listField(json, 'events').map(parseEvent),
   }
 }
@@ -220,6 +227,7 @@ function parseEvent(json: unknown): EventReport {
     atMs: numberField(json, 'atMs'),
     kind: textField(json, 'kind') ?? '?',
     reason: textField(json, 'reason') ?? '',
+    inputs: fieldOf(json, 'inputs'),
   }
 }
 

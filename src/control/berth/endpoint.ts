@@ -8,12 +8,18 @@ import type {
 } from '../../domain/fleet.ts'
 import type { VariantCounters } from '../../wire/link.ts'
 import { encodeOperationOutput } from '../../wire/sagemaker-operations.ts'
-import type { ControlDeps, ModelsInside } from '../deps.ts'
+import type {
+  EndpointModelsReport,
+  InstanceModelsReport,
+} from '../../domain/multi-model/model-report.ts'
+import type { ControlDeps } from '../deps.ts'
 import { endpointDescriptionOf } from '../sagemaker/endpoint-description.ts'
 import { notFound } from '../sagemaker/refusals.ts'
 import { EVENT_LIMIT } from './events.ts'
 import { invocationMetricsOf } from './invocation-metrics.ts'
 import type { InvocationMetrics } from './invocation-metrics.ts'
+import { modelMetricsOf } from './model-metrics.ts'
+import type { ModelMetrics } from './model-metrics.ts'
 import { integerParameter } from './parameters.ts'
 
 /** An endpoint with its instances and its history. */
@@ -22,8 +28,11 @@ interface EndpointInside {
   readonly endpoint: unknown
   /** Oldest generation first. */
   readonly variants: readonly VariantInside[]
-  /** What is loaded where on a multi-model endpoint, and what cannot be; absent where nothing is. */
-  readonly models?: unknown
+  /** What is loaded where on a multi-model endpoint, what cannot be, and what was counted; absent on others. */
+  readonly models?: {
+    readonly instances: readonly InstanceModelsReport[]
+    readonly metrics: readonly ModelMetrics[]
+  }
   /** What gateways have counted of its invocations; absent while they have counted nothing. */
   readonly metrics?: readonly InvocationMetrics[]
   /** Newest first. */
@@ -70,8 +79,9 @@ export async function describeEndpointInside(
   }
 }
 
-function modelsOf(described: ModelsInside | undefined): Pick<EndpointInside, 'models'> {
-  return described === undefined || described.instances.length === 0 ? {} : { models: described }
+function modelsOf(report: EndpointModelsReport | undefined): Pick<EndpointInside, 'models'> {
+  if (report === undefined || report.instances.length === 0) return {}
+  return { models: { instances: report.instances, metrics: modelMetricsOf(report) } }
 }
 
 function metricsOf(counters: readonly VariantCounters[]): Pick<EndpointInside, 'metrics'> {

@@ -1,3 +1,4 @@
+import { evictedEvent } from './model-decisions.ts'
 import type { ModelInstance, InstanceModelsWorld } from './model-instance.ts'
 import type { Resident, Residents } from './residents.ts'
 import type { Revocations } from './revocations.ts'
@@ -16,7 +17,7 @@ export type Eviction = 'evicted' | 'freed' | 'nothing'
 /** What evictions of one instance work on. */
 export interface EvictionsWorld extends Pick<
   InstanceModelsWorld,
-  'container' | 'tellAll' | 'recordEvent' | 'nowMs' | 'sleep'
+  'container' | 'tellAll' | 'recordEvent' | 'recordTime' | 'nowMs' | 'sleep'
 > {
   readonly instance: ModelInstance
   readonly residents: Residents
@@ -133,15 +134,11 @@ export class Evictions {
 
   async #evict(victim: Resident, forModel: string, why: string): Promise<boolean> {
     const { residents, nowMs, recordEvent } = this.#world
-    const { targetModel, instanceId } = victim
+    const { targetModel } = victim
     const explained = residents.ranking.explain(targetModel, nowMs())
     if (!(await this.unloadIdle(victim))) return false
     residents.ranking.recordEviction(targetModel, nowMs())
-    recordEvent({
-      kind: 'model-evicted',
-      reason: `Model ${targetModel} was unloaded for ${forModel}: ${why}.`,
-      inputs: { instanceId, targetModel, forModel, ...explained },
-    })
+    recordEvent(evictedEvent(victim, forModel, why, explained))
     return true
   }
 
@@ -155,11 +152,14 @@ export class Evictions {
 
   #begin(model: ModelAtContainer, untilFree: () => Promise<void>): void {
     const { modelId, targetModel } = model
-    const { container, instance, life } = this.#world
+    const { container, instance, life, nowMs, recordTime } = this.#world
     const unload = async (): Promise<void> => {
       await untilFree()
+      if (life.aborted) return
+      const startedAtMs = nowMs()
       const signal = AbortSignal.any([life, AbortSignal.timeout(UNLOAD_MS_MAX)])
-      if (!life.aborted) await container.unload(instance.address, { modelId, targetModel }, signal)
+      await container.unload(instance.address, { modelId, targetModel }, signal)
+      recordTime('unloading', nowMs() - startedAtMs)
     }
     const unloading = unload().finally(() => {
       this.#unloadCount += 1

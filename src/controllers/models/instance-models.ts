@@ -1,17 +1,24 @@
 import { isBerthError } from '../../domain/errors.ts'
-import type {
-  LoadedModel,
-  ModelAsk,
-  ModelFailure,
-} from '../../domain/multi-model/model-messages.ts'
+import type { ModelAsk, ModelFailure } from '../../domain/multi-model/model-messages.ts'
+import type { InstanceModelsReport } from '../../domain/multi-model/model-report.ts'
 import { Quarantine } from '../../domain/multi-model/quarantine.ts'
 import type { HeldFailure } from '../../domain/multi-model/quarantine.ts'
-import type { ContainerAnswer, ContainerModel } from '../../ports/model-container.ts'
 import { Evictions } from './evictions.ts'
-import { NoRoom, errorOf, failureOf, loadFailure } from './load-failure.ts'
+import { NoRoom, errorOf, failureOf } from './load-failure.ts'
 import { LoadLine } from './load-line.ts'
-import type { InstanceModelsWorld, ModelInstance } from './model-instance.ts'
+import {
+  loadedEvent,
+  lostEvent,
+  notReplacedEvent,
+  quarantinedEvent,
+  replacedEvent,
+  takenOverEvent,
+  unloadedEvent,
+} from './model-decisions.ts'
 import { modelIdOf } from './model-id.ts'
+import type { InstanceModelsWorld, ModelInstance } from './model-instance.ts'
+import { ModelLoader } from './model-loader.ts'
+import type { ModelLoad } from './model-loader.ts'
 import type { ModelFiles } from './model-stock.ts'
 import { Residents, loadedOf } from './residents.ts'
 import type { Resident } from './residents.ts'
@@ -20,8 +27,6 @@ import type { Released } from './revocations.ts'
 
 // Source: data-plane reference §9.4: download and load go on in the background for so long.
 const LOAD_MS_MAX = 360_000
-// A load that finds the container full tries again with one model less, at most so often.
-const EVICTIONS_PER_LOAD_MAX = 64
 const LOAD_MS_START = 20
 const LOAD_WEIGHT = 0.2
 
@@ -45,11 +50,11 @@ export class InstanceModels {
   /** Gateways to be told when a load fails; when it succeeds all are. */
   readonly #askerIdsByTarget = new Map<string, Set<string>>()
   readonly #doubtedTargets = new Set<string>()
-  readonly #loadingIds = new Set<string>()
   readonly #quarantine = new Quarantine<ModelFailure>()
   readonly #line: LoadLine
   readonly #revocations: Revocations
   readonly #evictions: Evictions
+  readonly #loader: ModelLoader
   readonly #life = new AbortController()
   readonly #opened = Promise.withResolvers<void>()
   #isOpen = false
@@ -61,39 +66,39 @@ export class InstanceModels {
     this.#residents = new Residents(instance.settings.eviction, world.nowMs)
     this.#line = new LoadLine(instance.loadsMax)
     this.#revocations = new Revocations(instance.instanceId, world)
+    const loadingIds = new Set<string>()
     this.#evictions = new Evictions({
       ...world,
       instance,
       residents: this.#residents,
       revocations: this.#revocations,
-      loadingIds: this.#loadingIds,
+      loadingIds,
       isDoubted: (targetModel) => this.#doubtedTargets.has(targetModel),
       life: this.#life.signal,
     })
+    const evictions = this.#evictions
+    this.#loader = new ModelLoader({ ...world, instance, evictions, loadingIds })
   }
 
-  /** What is loaded, with why it stays. */
-  list(): readonly (LoadedModel & { readonly memoryBytes: number; readonly uses: number })[] {
+  /** What is loaded with why it stays, and what cannot be with why. */
+  report(): InstanceModelsReport {
+    const { instanceId, variantName, memoryBytesMax, settings } = this.instance
     const { ledger, ranking } = this.#residents
     const nowMs = this.#world.nowMs()
-    return this.#residents.all().map((resident) => ({
+    const models = this.#residents.all().map((resident) => ({
       ...loadedOf(resident),
       memoryBytes: Math.round(ledger.bytesOf(resident.targetModel)),
       uses: Math.round(ranking.usesOf(resident.targetModel, nowMs) * 100) / 100,
+      isPinned: settings.pinned.includes(resident.targetModel),
     }))
-  }
-
-  /** What cannot be loaded now, and why. */
-  quarantined(): readonly {
-    readonly targetModel: string
-    readonly reason: string
-    readonly untilMs: number
-  }[] {
-    return this.#quarantine.list(this.#world.nowMs()).map(({ model, reason, backOff }) => ({
+    const quarantined = this.#quarantine.list(nowMs).map(({ model, reason, backOff }) => ({
       targetModel: model,
       reason: reason.message,
-      untilMs: backOff.notBeforeMs,
+      waitMs: Math.ceil(backOff.notBeforeMs - nowMs),
+      failureCount: backOff.failureCount,
     }))
+    const memoryBytes = Math.round(ledger.bytes)
+    return { instanceId, variantName, memoryBytes, memoryBytesMax, models, quarantined }
   }
 
   /** Files that must stay where they are. */
@@ -165,6 +170,7 @@ export class InstanceModels {
     if (resident === undefined || this.instance.isCaching) return
     if (this.#doubtedTargets.has(resident.targetModel)) return
     if (!(await this.#evictions.unloadIdle(resident))) return
+    this.#world.recordEvent(unloadedEvent(resident))
     this.#world.stock.discard(resident.contentHash)
   }
 
@@ -180,13 +186,17 @@ export class InstanceModels {
     const { container, held } = this.#world
     const { signal } = this.#life
     const left = (await container.list(address, signal)) ?? []
-    if (left.length > 0) await held.untilComplete(signal)
+    if (left.length === 0) return
+    await held.untilComplete(signal)
     for (const { modelId, seat } of left) {
       const known = held.find(instanceId, modelId)
       if (known === undefined || this.#residents.find(known.targetModel) !== undefined) {
         this.#evictions.retire({ modelId, targetModel: known?.targetModel ?? modelId })
       } else this.#residents.add({ ...known, ...(seat !== undefined && { seat }) })
     }
+    const keptCount = this.#residents.count
+    const unknownCount = left.length - keptCount
+    this.#world.recordEvent(takenOverEvent(instanceId, { keptCount, unknownCount }))
   }
 
   #addAsker(gatewayId: string, targetModel: string): void {
@@ -248,10 +258,12 @@ export class InstanceModels {
   }
 
   async #load(targetModel: string, signal: AbortSignal): Promise<void> {
-    const { nowMs, stock } = this.#world
+    const { nowMs, stock, recordTime } = this.#world
     const startedAtMs = nowMs()
     const files = await stock.fetch(this.instance.prefixUrl, targetModel, signal)
-    await this.#place(targetModel, files, { fetchMs: nowMs() - startedAtMs, signal })
+    const fetchMs = nowMs() - startedAtMs
+    recordTime('downloading', fetchMs)
+    await this.#place(targetModel, files, { fetchMs, signal })
   }
 
   async #place(
@@ -259,52 +271,27 @@ export class InstanceModels {
     { directory, contentHash, bytes: fileBytes }: ModelFiles,
     { fetchMs, signal }: { readonly fetchMs: number; readonly signal: AbortSignal },
   ): Promise<void> {
-    const { nowMs } = this.#world
     const { instanceId } = this.instance
     const modelId = modelIdOf(targetModel, contentHash)
     const bytes = this.#residents.ledger.predictBytes(fileBytes)
     await this.#evictions.makeRoom(targetModel, bytes, signal)
     await this.#evictions.untilUnloaded(modelId)
-    const startedAtMs = nowMs()
-    const answer = await this.#loadOrEvict({ modelId, targetModel, directory }, signal)
-    const loadMs = nowMs() - startedAtMs
-    if (answer.kind !== 'done' && answer.kind !== 'present') throw loadFailure(targetModel, answer)
+    const { seat, loadMs } = await this.#loader.load({ modelId, targetModel, directory }, signal)
     // Its files are not needed any more, and nobody would unload it.
     this.#life.signal.throwIfAborted()
-    const seat = answer.seat === undefined ? {} : { seat: answer.seat }
-    const model = { instanceId, targetModel, modelId, ...seat, loadMs, contentHash, fileBytes }
+    const at = seat === undefined ? {} : { seat }
+    const model = { instanceId, targetModel, modelId, ...at, loadMs, contentHash, fileBytes }
     const replaced = this.#residents.add(model)
     this.#loadMs += LOAD_WEIGHT * (loadMs - this.#loadMs)
     this.#world.tellAll({ kind: 'model-loaded', ...model })
-    this.#recordLoaded(model, fetchMs)
+    this.#world.recordEvent(loadedEvent(model, fetchMs))
     if (replaced !== undefined && replaced.modelId !== modelId) this.#retire(replaced)
     void this.#measure()
   }
 
-  // Source: data-plane reference §9.4: 507 → evict one idle model and try again.
-  async #loadOrEvict(model: ContainerModel, signal: AbortSignal): Promise<ContainerAnswer> {
-    const { address } = this.instance
-    let evictedCount = 0
-    for (;;) {
-      const { unloadCount } = this.#evictions
-      this.#loadingIds.add(model.modelId)
-      const answer = await this.#world.container.load(address, model, signal)
-      this.#loadingIds.delete(model.modelId)
-      if (answer.kind !== 'full' || evictedCount >= EVICTIONS_PER_LOAD_MAX) return answer
-      // There may be room by now.
-      if (unloadCount !== this.#evictions.unloadCount) continue
-      const why = 'the container has no room'
-      const eviction = await this.#evictions.evictOne(model.targetModel, why, signal)
-      if (eviction === 'nothing') return answer
-      if (eviction === 'evicted') evictedCount += 1
-    }
-  }
-
   // The earlier content of a target model: gateways know the new one and use the old one only for what is under way.
   #retire(replaced: Resident): void {
-    const { targetModel, instanceId } = replaced
-    const reason = `Model ${targetModel} was replaced in the store; instance ${instanceId} has the new one.`
-    this.#world.recordEvent({ kind: 'model-replaced', reason, inputs: { instanceId, targetModel } })
+    this.#world.recordEvent(replacedEvent(replaced))
     this.#evictions.retire(replaced)
   }
 
@@ -319,6 +306,7 @@ export class InstanceModels {
       if (answer.kind === 'done') {
         const found = this.#residents.recordSeat(resident, answer.seat)
         this.#world.tellAll({ kind: 'model-loaded', ...loadedOf(found) })
+        this.#world.recordEvent(lostEvent(found))
       } else {
         const news = { kind: 'model-loaded', ...loadedOf(resident), wasPresent: true } as const
         this.#world.tell(gatewayId, news)
@@ -334,29 +322,29 @@ export class InstanceModels {
     }
   }
 
-  async #reload({ targetModel, modelId, contentHash }: Resident) {
+  async #reload({ targetModel, modelId, contentHash }: Resident): Promise<ModelLoad> {
     const { signal } = this.#life
     const { prefixUrl } = this.instance
     const files = await this.#world.stock.fetch(prefixUrl, targetModel, signal, contentHash)
-    const model = { modelId, targetModel, directory: files.directory }
-    const answer = await this.#loadOrEvict(model, signal)
-    if (answer.kind !== 'present' && answer.kind !== 'done') throw loadFailure(targetModel, answer)
-    return answer
+    return await this.#loader.load({ modelId, targetModel, directory: files.directory }, signal)
   }
 
   async #revalidate(targetModel: string): Promise<void> {
     const { prefixUrl } = this.instance
     const { signal } = this.#life
-    const isBusy = (): boolean => this.#loadingByTarget.has(targetModel)
-    if (this.#residents.find(targetModel) === undefined || isBusy()) return
-    const files = await this.#world.stock
-      .refetch(prefixUrl, targetModel, signal)
-      .catch(() => undefined)
-    const resident = this.#residents.find(targetModel)
-    if (files === undefined || resident === undefined || isBusy()) return
-    if (files.contentHash === resident.contentHash) return
-    const load = this.#place(targetModel, files, { fetchMs: 0, signal })
-    await this.#share(targetModel, load).catch((error: unknown) => this.#hold(targetModel, error))
+    const findIdle = (): Resident | undefined =>
+      this.#loadingByTarget.has(targetModel) ? undefined : this.#residents.find(targetModel)
+    const before = findIdle()
+    if (before === undefined) return
+    try {
+      const files = await this.#world.stock.refetch(prefixUrl, targetModel, signal)
+      const resident = findIdle()
+      if (resident === undefined || files.contentHash === resident.contentHash) return
+      await this.#share(targetModel, this.#place(targetModel, files, { fetchMs: 0, signal }))
+    } catch (error) {
+      if (signal.aborted) return
+      this.#world.recordEvent(notReplacedEvent(before, failureOf(error, targetModel)))
+    }
   }
 
   #hold(targetModel: string, error: unknown): void {
@@ -365,21 +353,7 @@ export class InstanceModels {
     const nowMs = this.#world.nowMs()
     const held = this.#quarantine.recordFailure(targetModel, { kind, reason: failure }, nowMs)
     if (kind === 'missing') return
-    const waitMs = Math.round(held.backOff.notBeforeMs - held.backOff.failedAtMs)
-    const { instanceId } = this.instance
-    const reason = `Model ${targetModel} cannot be loaded and is left alone for ${waitMs / 1000} s: ${failure.message}`
-    const inputs = { instanceId, targetModel, failureCount: held.backOff.failureCount, waitMs }
-    this.#world.recordEvent({ kind: 'model-quarantined', reason, inputs })
-  }
-
-  #recordLoaded(
-    { instanceId, targetModel, modelId, loadMs, fileBytes }: LoadedModel,
-    fetchMs: number,
-  ) {
-    const reason = `Model ${targetModel} was loaded on instance ${instanceId}.`
-    const times = { fetchMs: Math.round(fetchMs), loadMs: Math.round(loadMs) }
-    const inputs = { instanceId, targetModel, modelId, ...times, bytes: fileBytes }
-    this.#world.recordEvent({ kind: 'model-loaded', reason, inputs })
+    this.#world.recordEvent(quarantinedEvent(this.instance.instanceId, targetModel, held))
   }
 
   #announceBoard(): void {

@@ -3,6 +3,8 @@ import type { ObservedFleet } from '../../domain/fleet.ts'
 import { shapeOf, workerCountOf } from '../../domain/instance-type.ts'
 import type { InstanceShape } from '../../domain/instance-type.ts'
 import type { ModelAsk, ModelCounters } from '../../domain/multi-model/model-messages.ts'
+import type { EndpointModelsReport } from '../../domain/multi-model/model-report.ts'
+import { ModelTimes } from '../../domain/multi-model/model-times.ts'
 import { parseModelSettings } from '../../domain/multi-model/settings.ts'
 import type { Log } from '../../platform/log.ts'
 import { WorkQueue } from '../../platform/work-queue.ts'
@@ -37,29 +39,24 @@ export interface ModelLoopPorts {
   readonly log: Log
 }
 
-/** What is loaded on one instance of a multi-model endpoint, as `berth describe` shows it. */
-export interface InstanceModelsReport {
-  readonly instanceId: string
-  readonly variantName: string
-  readonly models: ReturnType<InstanceModels['list']>
-  readonly quarantined: ReturnType<InstanceModels['quarantined']>
-}
-
 /** Owns what is loaded on the instances of multi-model endpoints. */
 export interface ModelLoop {
   start(): void
   stop(): Promise<void>
   /** Files that must stay where they are. */
   contentHashesInUse(): readonly string[]
-  describe(endpointName: string): {
-    readonly instances: readonly InstanceModelsReport[]
-    readonly counters: readonly ModelCounters[]
-  }
+  describe(endpointName: string): EndpointModelsReport
 }
 
 /** Creates it; it finds the instances by itself. */
 export function createModelLoop(ports: ModelLoopPorts): ModelLoop {
   return new Models(ports)
+}
+
+interface VariantTimes {
+  readonly endpointName: string
+  readonly variantName: string
+  readonly times: ModelTimes
 }
 
 class Models implements ModelLoop {
@@ -68,6 +65,7 @@ class Models implements ModelLoop {
   readonly #statements: GatewayStatements
   readonly #modelsByInstance = new Map<string, InstanceModels>()
   readonly #countersByGateway = new Map<string, readonly ModelCounters[]>()
+  readonly #timesByVariant = new Map<string, VariantTimes>()
   readonly #queue: WorkQueue
   readonly #ends: (() => void)[] = []
 
@@ -120,19 +118,16 @@ class Models implements ModelLoop {
     return [...loaded, ...this.#stock.contentHashes()]
   }
 
-  describe(endpointName: string): ReturnType<ModelLoop['describe']> {
+  describe(endpointName: string): EndpointModelsReport {
+    const isOwn = (one: { readonly endpointName: string }): boolean =>
+      one.endpointName === endpointName
     const all = [...this.#modelsByInstance.values()]
-    const own = all.filter(({ instance }) => instance.endpointName === endpointName)
     return {
-      instances: own.map((models) => ({
-        instanceId: models.instance.instanceId,
-        variantName: models.instance.variantName,
-        models: models.list(),
-        quarantined: models.quarantined(),
-      })),
-      counters: [...this.#countersByGateway.values()]
-        .flat()
-        .filter((counters) => counters.endpointName === endpointName),
+      instances: all.filter(({ instance }) => isOwn(instance)).map((models) => models.report()),
+      counters: [...this.#countersByGateway.values()].flat().filter(isOwn),
+      times: [...this.#timesByVariant.values()]
+        .filter(isOwn)
+        .map(({ variantName, times }) => ({ variantName, times: times.all() })),
     }
   }
 
@@ -167,6 +162,7 @@ class Models implements ModelLoop {
     const { store, runtime } = this.#ports
     const endpoint = await store.findEndpoint(endpointName)
     const fleets = await runtime.observeFleets(endpointName)
+    if (endpoint === undefined) this.#forgetTimes(endpointName)
     const wanted = endpoint === undefined ? [] : this.#instancesOf(endpoint, fleets)
     const pidById = new Map(wanted.map(({ instanceId, pid }) => [instanceId, pid]))
     for (const [instanceId, models] of this.#modelsByInstance) {
@@ -185,7 +181,23 @@ class Models implements ModelLoop {
     return undefined
   }
 
+  #timesOf({ endpointName, variantName }: ModelInstance): ModelTimes {
+    const key = `${endpointName}/${variantName}`
+    const known = this.#timesByVariant.get(key)
+    if (known !== undefined) return known.times
+    const times = new ModelTimes()
+    this.#timesByVariant.set(key, { endpointName, variantName, times })
+    return times
+  }
+
+  #forgetTimes(endpointName: string): void {
+    for (const [key, entry] of this.#timesByVariant) {
+      if (entry.endpointName === endpointName) this.#timesByVariant.delete(key)
+    }
+  }
+
   #add(instance: ModelInstance): void {
+    const times = this.#timesOf(instance)
     const { store, link, container, measureBytes, clock, nowMs, log } = this.#ports
     const models = new InstanceModels(instance, {
       container,
@@ -202,6 +214,7 @@ class Models implements ModelLoop {
           log.warn({ err: error, event }, 'event not kept')
         })
       },
+      recordTime: (name, ms) => times.record(name, ms),
       nowMs,
       sleep: (ms, signal) => clock.sleep(ms, signal),
     })

@@ -1,5 +1,6 @@
 import type { InstanceAddress } from '../../domain/fleet.ts'
 import type { LoadedModel, ModelNews } from '../../domain/multi-model/model-messages.ts'
+import type { ModelTimeName } from '../../domain/multi-model/model-times.ts'
 import type { ModelSettings } from '../../domain/multi-model/settings.ts'
 import type { ModelContainer } from '../../ports/model-container.ts'
 import type { ModelStock } from './model-stock.ts'
@@ -21,7 +22,15 @@ export interface ModelInstance {
 
 /** What was decided about a model, for the endpoint's events. */
 export interface ModelEvent {
-  readonly kind: 'model-loaded' | 'model-evicted' | 'model-quarantined' | 'model-replaced'
+  readonly kind:
+    | 'model-loaded'
+    | 'model-evicted'
+    | 'model-unloaded'
+    | 'model-quarantined'
+    | 'model-replaced'
+    | 'model-not-replaced'
+    | 'model-lost'
+    | 'models-taken-over'
   readonly reason: string
   readonly inputs: Readonly<Record<string, string | number | undefined>>
 }
@@ -45,6 +54,7 @@ export interface InstanceModelsWorld {
   readonly tell: (gatewayId: string, news: ModelNews) => void
   readonly tellAll: (news: ModelNews) => void
   readonly recordEvent: (event: ModelEvent) => void
+  readonly recordTime: (name: ModelTimeName, ms: number) => void
   readonly nowMs: () => number
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
 }

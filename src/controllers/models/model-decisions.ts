@@ -1,0 +1,84 @@
+import type { LoadedModel, ModelFailure } from '../../domain/multi-model/model-messages.ts'
+import type { HeldFailure } from '../../domain/multi-model/quarantine.ts'
+import type { ModelEvent } from './model-instance.ts'
+
+// What is decided about models, as events say it: in words, and with what it was decided by.
+
+/** A model as decisions name it. */
+type Which = Pick<LoadedModel, 'instanceId' | 'targetModel' | 'modelId'>
+
+/** A model is there. @param fetchMs from the object store or the disk. */
+export function loadedEvent(model: LoadedModel, fetchMs: number): ModelEvent {
+  const { instanceId, targetModel, modelId, fileBytes } = model
+  const times = { fetchMs: Math.round(fetchMs), loadMs: Math.round(model.loadMs) }
+  const reason = `Model ${targetModel} was loaded on instance ${instanceId}.`
+  const inputs = { instanceId, targetModel, modelId, ...times, bytes: fileBytes }
+  return { kind: 'model-loaded', reason, inputs }
+}
+
+/** A model made room. @param ranked what it was chosen by. */
+export function evictedEvent(
+  { instanceId, targetModel, modelId }: Which,
+  forModel: string,
+  why: string,
+  ranked: Readonly<Record<string, number | string>>,
+): ModelEvent {
+  const reason = `Model ${targetModel} was unloaded for ${forModel}: ${why}.`
+  const inputs = { instanceId, targetModel, modelId, forModel, why, ...ranked }
+  return { kind: 'model-evicted', reason, inputs }
+}
+
+/** Nothing uses a model that is not to stay. */
+export function unloadedEvent({ instanceId, targetModel, modelId }: Which): ModelEvent {
+  const reason = `Model ${targetModel} was unloaded: nothing uses it, and models are not cached.`
+  return { kind: 'model-unloaded', reason, inputs: { instanceId, targetModel, modelId } }
+}
+
+/** The store has another content of a model, and so has the instance. */
+export function replacedEvent({ instanceId, targetModel, modelId }: Which): ModelEvent {
+  const reason = `Model ${targetModel} was replaced in the store; instance ${instanceId} has the new one.`
+  return { kind: 'model-replaced', reason, inputs: { instanceId, targetModel, modelId } }
+}
+
+/** What the store has now cannot be used: the content that is loaded goes on answering. */
+export function notReplacedEvent(
+  { instanceId, targetModel, modelId }: Which,
+  { message }: ModelFailure,
+): ModelEvent {
+  const reason = `Model ${targetModel} goes on as it is loaded, for what the store has now cannot be used: ${message}`
+  return { kind: 'model-not-replaced', reason, inputs: { instanceId, targetModel, modelId } }
+}
+
+/** A container did not have what it had loaded. */
+export function lostEvent({ instanceId, targetModel, modelId }: Which): ModelEvent {
+  const reason = `Instance ${instanceId} had lost model ${targetModel}; it was loaded again.`
+  return { kind: 'model-lost', reason, inputs: { instanceId, targetModel, modelId } }
+}
+
+/** What an earlier control had loaded. */
+export function takenOverEvent(
+  instanceId: string,
+  { keptCount, unknownCount }: { readonly keptCount: number; readonly unknownCount: number },
+): ModelEvent {
+  const unloaded = unknownCount === 0 ? '' : `; ${unknownCount} that no gateway knows are unloaded`
+  const reason = `${keptCount} models that instance ${instanceId} had loaded were taken over${unloaded}.`
+  return { kind: 'models-taken-over', reason, inputs: { instanceId, keptCount, unknownCount } }
+}
+
+/** A model could not be loaded, and is left alone for a while. */
+export function quarantinedEvent(
+  instanceId: string,
+  targetModel: string,
+  { reason: failure, backOff, kind }: HeldFailure<ModelFailure>,
+): ModelEvent {
+  const waitMs = Math.round(backOff.notBeforeMs - backOff.failedAtMs)
+  const reason = `Model ${targetModel} cannot be loaded and is left alone for ${waitMs / 1000} s: ${failure.message}`
+  const inputs = {
+    instanceId,
+    targetModel,
+    cause: kind,
+    failureCount: backOff.failureCount,
+    waitMs,
+  }
+  return { kind: 'model-quarantined', reason, inputs }
+}
