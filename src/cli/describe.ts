@@ -163,8 +163,10 @@ function printPlatform(platform: PlatformReport, terminal: Terminal): void {
   terminal.print(formatTable(['ROLE', 'PID', 'MEMORY', 'UPTIME', 'VERSION'], rows))
 }
 
-function describeRole({ endpointName, variantName, state }: InstanceReport): string {
-  return `instance of ${endpointName ?? '?'}/${variantName ?? '?'}, ${state}`
+function describeRole(instance: InstanceReport): string {
+  const { endpointName, variantName, containerHostname, state } = instance
+  const role = containerHostname === undefined ? 'instance' : `container ${containerHostname}`
+  return `${role} of ${endpointName ?? '?'}/${variantName ?? '?'}, ${state}`
 }
 
 /** Log lines quoted in a reason stay visibly part of it. */

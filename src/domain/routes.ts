@@ -14,6 +14,8 @@ export interface ContainerRoute {
 
 /** What a gateway needs to know of a variant that serves many models. */
 export interface MultiModelRoute {
+  /** The container of a serial pipeline that has the models; absent where it is the only one. */
+  readonly hostname?: string
   /** Whether models stay loaded after an invocation. */
   readonly isCaching: boolean
   /** Invocations of one model outstanding on one instance; absent: a share that leaves room for others. */

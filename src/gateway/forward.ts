@@ -34,6 +34,12 @@ export type ForwardOutcome =
   | { readonly kind: 'broken-off'; readonly reason: 'timed-out' | 'broken' }
   | { readonly kind: 'client-gone' }
 
+/** How an invocation of one container or a chain of them ended. */
+export type PipelineOutcome = ForwardOutcome & {
+  /** Hostname of the container of a chain that ended it; absent where there is no chain. */
+  readonly from?: string
+}
+
 /**
  * Sends one invocation to one instance and its reply to the client, chunk by chunk at the client's pace.
  *

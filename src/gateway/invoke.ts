@@ -17,13 +17,13 @@ import type { Connections } from './connections.ts'
 import { ClientGone } from './deadline.ts'
 import type { Deadline } from './deadline.ts'
 import { forward } from './forward.ts'
-import type { ForwardOutcome } from './forward.ts'
+import type { ForwardOutcome, PipelineOutcome } from './forward.ts'
 import type { GatewayLimits } from './limits.ts'
 import { forwardToModel } from './models/forward-to-model.ts'
 import type { Enter, TakenSlot } from './models/forward-to-model.ts'
 import type { ModelLanes } from './models/model-lanes.ts'
 import { forwardThrough } from './pipeline.ts'
-import type { PipelineOutcome } from './pipeline.ts'
+import type { ModelStep } from './pipeline.ts'
 import { StreamReply, WholeReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 import type { InvocationMeter, InvocationStats } from './stats.ts'
@@ -87,9 +87,10 @@ export async function invoke(
     const outcome: PipelineOutcome =
       variant.multiModel === undefined
         ? await forwardToOneOf(part, passage)
-        : await forwardToModel({ ...invocation, variantName }, deps.models, (enter) =>
-            forwardToOneOf(part, passage, enter),
-          )
+        : await forwardToModel({ ...invocation, variantName }, deps.models, (enter, recover) => {
+            const modelPlace = { hostname: variant.multiModel?.hostname, recover }
+            return forwardToOneOf(part, { ...passage, modelPlace }, enter)
+          })
     const containerName = outcome.from ?? part.containerHostname
     throwFailure(outcome, { head, variant, containerName, at: deps.at })
     if (outcome.kind === 'broken-off') meter.recordFailure('5xx')
@@ -106,6 +107,8 @@ interface Passage {
   readonly reply: Reply
   readonly meter: InvocationMeter
   readonly deps: InvokeDeps
+  /** Of a chain with a container of many models. */
+  readonly modelPlace?: Omit<ModelStep, 'findModel'>
 }
 
 // Tries instances until one begins to answer. An attempt may be repeated only while no byte of a reply has come.
@@ -151,7 +154,7 @@ async function attempt(
   request: ContainerRequest,
   passage: Passage,
 ): Promise<PipelineOutcome> {
-  const { invocation, reply, meter, deps } = passage
+  const { invocation, reply, meter, deps, modelPlace } = passage
   const { instance, model } = slot
   meter.startAttempt()
   try {
@@ -169,6 +172,7 @@ async function attempt(
             budget: deps.budget.of(head.endpointName),
             place: { ...deps.at, endpointName: head.endpointName },
             meter,
+            modelStep: modelPlace && { ...modelPlace, findModel: () => slot.model },
           })
     if (outcome.kind === 'replied') slot.recordReply()
     return outcome

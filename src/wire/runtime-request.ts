@@ -4,6 +4,9 @@ import { matchesPattern, RUNTIME_CONSTRAINTS } from './constraints.ts'
 import type { ConstrainedShape } from './constraints.ts'
 import { findViolations, validationMessage } from './validate.ts'
 
+/** Names the model of a container that serves many. */
+export const TARGET_MODEL_HEADER = 'X-Amzn-SageMaker-Target-Model'
+
 /** Operations of the runtime API that Berth offers. */
 export type RuntimeOperation = 'InvokeEndpoint' | 'InvokeEndpointWithResponseStream'
 
@@ -114,7 +117,7 @@ export function containerHeaders(
   if (customAttributes !== undefined) {
     headers['X-Amzn-SageMaker-Custom-Attributes'] = customAttributes
   }
-  if (targetModel !== undefined) headers['X-Amzn-SageMaker-Target-Model'] = targetModel
+  if (targetModel !== undefined) headers[TARGET_MODEL_HEADER] = targetModel
   if (targetVariant !== undefined) headers['X-Amzn-SageMaker-Target-Variant'] = targetVariant
   if (sessionId !== undefined) headers['X-Amzn-SageMaker-Session-Id'] = sessionId
   if (head.graphDepth !== undefined) headers[GRAPH_DEPTH_HEADER] = head.graphDepth

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 
-import { CreateModelCommand, DescribeModelCommand } from '@aws-sdk/client-sagemaker'
+import { DescribeModelCommand } from '@aws-sdk/client-sagemaker'
 import { InvokeEndpointCommand, ModelError } from '@aws-sdk/client-sagemaker-runtime'
 
 import { disposeBerth, startBerth } from '../support/berth.ts'
@@ -131,20 +131,5 @@ suite('a serial pipeline of three containers', () => {
   test('the deadline is of the whole chain, and names who had it', async () => {
     const { message } = await modelErrorOf('hang score')
     assert.match(message, /timed out while waiting for a response from container score\./)
-  })
-
-  test('what is not offered is refused by its name', async () => {
-    const create = berth.sagemaker.send(
-      new CreateModelCommand({
-        ModelName: 'refused',
-        Containers: NAMES.map((ContainerHostname) => ({
-          ContainerHostname,
-          Image: 'berth/echo',
-          Mode: 'MultiModel',
-          ModelDataUrl: 's3://models/many/',
-        })),
-      }),
-    )
-    await assert.rejects(create, /a multi-model container among several/)
   })
 })

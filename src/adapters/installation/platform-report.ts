@@ -27,7 +27,7 @@ export interface PlatformFacts {
   }[]
 }
 
-/** The platform's own processes: role, pid, resident memory in bytes, uptime. */
+/** The platform's own processes, and each container of an instance: role, pid, resident memory in bytes, uptime. */
 export function reportPlatform({ version, url, nowMs, ...facts }: PlatformFacts): JsonObject {
   return {
     version,
@@ -47,15 +47,18 @@ export function reportPlatform({ version, url, nowMs, ...facts }: PlatformFacts)
       version: facts.versionOf(pid),
     })),
     instances: facts.fleets.flatMap(({ endpointName, variantName, instances }) =>
-      instances.map(({ instanceId, state, pid, startedAtMs }) => ({
-        instanceId,
-        endpointName,
-        variantName,
-        state,
-        pid,
-        memoryBytes: pid === undefined ? undefined : findResidentBytes(pid),
-        uptimeMs: nowMs - startedAtMs,
-      })),
+      instances.flatMap(({ instanceId, startedAtMs, containers, ...only }) =>
+        (containers ?? [only]).map((container) => ({
+          instanceId,
+          endpointName,
+          variantName,
+          ...('hostname' in container && { containerHostname: container.hostname }),
+          state: container.state,
+          pid: container.pid,
+          memoryBytes: container.pid === undefined ? undefined : findResidentBytes(container.pid),
+          uptimeMs: nowMs - startedAtMs,
+        })),
+      ),
     ),
     warmPool: facts.warmPool.map(({ startedAtMs, ...member }) => ({
       ...member,

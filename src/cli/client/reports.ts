@@ -64,6 +64,8 @@ export interface InstanceReport {
   readonly instanceId: string
   readonly endpointName: string | undefined
   readonly variantName: string | undefined
+  /** Where the process is of one of several containers. */
+  readonly containerHostname: string | undefined
   readonly state: string
   readonly reason: string | undefined
   readonly pid: number | undefined
@@ -187,6 +189,7 @@ function parseInstance(json: unknown): InstanceReport {
     instanceId: textField(json, 'instanceId') ?? '?',
     endpointName: textField(json, 'endpointName'),
     variantName: textField(json, 'variantName'),
+    containerHostname: textField(json, 'containerHostname'),
     state: textField(json, 'state') ?? '?',
     reason: textField(json, 'reason'),
     pid: numberField(json, 'pid'),

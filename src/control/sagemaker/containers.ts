@@ -33,7 +33,7 @@ export function containersOf(input: ModelInput): readonly Container[] {
   const result = containers.map(({ container, at }, index) =>
     containerOf(container, at, hostnames[index] ?? ''),
   )
-  refuseModelsInPipeline(result, executionModeOf(input) === 'Direct')
+  refuseModelsOfSeveral(result, executionModeOf(input) === 'Direct')
   refuseLargeEnvironment(result)
   return result
 }
@@ -89,18 +89,19 @@ function sourceOf(source: {
   return { kind: isPrefix ? 'prefix' : 'object', url }
 }
 
-// Of AWS's pipelines one container may serve many models. With direct invocation AWS's documents know of none.
-function refuseModelsInPipeline(containers: readonly Container[], isDirect: boolean): void {
-  const index = containers.findIndex(({ multiModel }) => multiModel !== undefined)
-  if (index < 0) return
-  if (isDirect) {
-    const what = `'containers.${index + 1}.member.mode' is MultiModel`
-    throw invalid(`${what}; containers that are invoked directly serve one model each.`)
+// Of a pipeline one container may serve many models: an invocation names one of them. With direct invocation AWS's documents
+// know of none. Source: control-plane reference §5.4, data-plane reference §8.3.
+function refuseModelsOfSeveral(containers: readonly Container[], isDirect: boolean): void {
+  const [first, second] = containers.flatMap(({ multiModel }, index) =>
+    multiModel === undefined ? [] : [`'containers.${index + 1}.member.mode'`],
+  )
+  if (isDirect && first !== undefined) {
+    throw invalid(
+      `${first} is MultiModel; containers that are invoked directly serve one model each.`,
+    )
   }
-  if (containers.length === 1) return
-  const what = 'a multi-model container among several'
-  const member = `containers.${index + 1}.member.mode`
-  throw invalid(`This version of Berth does not offer ${what}; '${member}' asks for it.`)
+  if (second === undefined) return
+  throw invalid(`${first} and ${second} are MultiModel; a pipeline may have one such container.`)
 }
 
 function refuseLargeEnvironment(containers: readonly Container[]): void {

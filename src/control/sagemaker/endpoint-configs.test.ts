@@ -127,16 +127,6 @@ describe('what this version does not offer', () => {
     CaptureOptions: [{ CaptureMode: 'Input' }],
   }
   const model: [path: string, input: Wire][] = [
-    [
-      'containers.2.member.mode',
-      {
-        ModelName: 'x',
-        Containers: [
-          { Image: 'berth/echo' },
-          { Image: 'berth/onnx', Mode: 'MultiModel', ModelDataUrl: 's3://models/many/' },
-        ],
-      },
-    ],
     ['enableNetworkIsolation', { ...aModelInput('x'), EnableNetworkIsolation: true }],
     [
       'vpcConfig',

@@ -230,6 +230,18 @@ describe('CreateModel', () => {
     })
   }
 
+  test('one container of a pipeline may serve many models, and no second one', async () => {
+    await using world = new ControlWorld()
+    const many = { Image: 'berth/onnx', Mode: 'MultiModel', ModelDataUrl: 's3://b/many/' }
+    const echo = { Image: 'berth/echo' }
+    await world.run('CreateModel', { ModelName: 'm', Containers: [echo, many] })
+    await world.refuses(
+      'CreateModel',
+      { ModelName: 'n', Containers: [many, echo, many] },
+      /^'containers\.1\.member\.mode' and 'containers\.3\.member\.mode' are MultiModel; a pipeline may have one/,
+    )
+  })
+
   test('a primary container cannot be named by callers', async () => {
     await using world = new ControlWorld()
     const input = { ...aModelInput('m'), InferenceExecutionConfig: { Mode: 'Direct' } }

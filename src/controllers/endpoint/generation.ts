@@ -154,6 +154,7 @@ function multiModelRouteOf({ containers }: FleetVariant): Pick<VariantRoute, 'mu
   const { concurrencyMax, revalidateMs } = settings
   return {
     multiModel: {
+      ...(containers.length > 1 && { hostname: container.hostname }),
       isCaching: container.multiModel.isCaching,
       ...(concurrencyMax !== undefined && { concurrencyMax }),
       ...(revalidateMs !== undefined && { revalidateMs }),

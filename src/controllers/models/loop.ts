@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../domain/endpoint.ts'
-import type { ObservedFleet } from '../../domain/fleet.ts'
+import type { ObservedFleet, ObservedInstance } from '../../domain/fleet.ts'
 import { shapeOf, workerCountOf } from '../../domain/instance-type.ts'
 import type { InstanceShape } from '../../domain/instance-type.ts'
 import type { ModelAsk, ModelCounters } from '../../domain/multi-model/model-messages.ts'
@@ -230,20 +230,40 @@ class Models implements ModelLoop {
       .flatMap((fleet) => {
         const common = commonOf(endpoint, fleet, this.#ports.machine)
         if (common === undefined) return []
-        return fleet.instances.flatMap(({ instanceId, pid, address, state }) =>
-          address !== undefined && (state === 'ready' || state === 'unhealthy')
-            ? [{ ...common, instanceId, pid, address }]
-            : [],
-        )
+        const { hostname, ...rest } = common
+        return fleet.instances.flatMap((instance) => {
+          const { instanceId } = instance
+          return placesOf(instance, hostname).map((place) => ({ ...rest, instanceId, ...place }))
+        })
       })
   }
+}
+
+interface HostnameOfSeveral {
+  /** Of the container, where there are several. */
+  readonly hostname: string | undefined
+}
+
+type Place = Pick<ModelInstance, 'pid' | 'address'>
+
+// Of several containers, the one that has the models lives and dies by itself.
+function placesOf(
+  { pid, address, state, containers = [] }: ObservedInstance,
+  hostname: string | undefined,
+): readonly Place[] {
+  if (hostname === undefined) {
+    const isThere = address !== undefined && (state === 'ready' || state === 'unhealthy')
+    return isThere ? [{ pid, address }] : []
+  }
+  const container = containers.find((candidate) => candidate.hostname === hostname)
+  return container?.state === 'ready' ? [{ pid: container.pid, address: container.address }] : []
 }
 
 function commonOf(
   { name, serving, deployment }: Endpoint,
   { generation, variantName }: ObservedFleet,
   machine: InstanceShape,
-): Omit<ModelInstance, 'instanceId' | 'pid' | 'address'> | undefined {
+): (Omit<ModelInstance, 'instanceId' | keyof Place> & HostnameOfSeveral) | undefined {
   const green = deployment !== undefined && 'green' in deployment ? deployment.green : undefined
   const variant = [serving, green]
     .find((candidate) => candidate?.number === generation)
@@ -256,6 +276,7 @@ function commonOf(
   const { prefixUrl, isCaching } = container.multiModel
   const bytes = Math.min(shape?.memoryBytes ?? machine.memoryBytes, machine.memoryBytes)
   return {
+    hostname: variant.containers.length > 1 ? container.hostname : undefined,
     endpointName: name,
     variantName,
     prefixUrl,

@@ -3,9 +3,9 @@ import { isTargetModel } from '../../domain/multi-model/settings.ts'
 import type { InstanceRoute } from '../../domain/routes.ts'
 import type { InvocationHead } from '../../wire/runtime-request.ts'
 import type { Deadline } from '../deadline.ts'
-import type { ForwardOutcome } from '../forward.ts'
+import type { ForwardOutcome, PipelineOutcome } from '../forward.ts'
 import type { ModelAtContainer } from '../transport.ts'
-import type { ModelHome } from './model-home.ts'
+import type { ModelSlot } from './model-lane.ts'
 import type { ModelLanes } from './model-lanes.ts'
 
 /** The right to have one invocation outstanding on an instance, or of a model on an instance. */
@@ -17,6 +17,14 @@ export interface TakenSlot extends Disposable {
 
 /** Takes a slot on an instance other than the one that failed, if there is another. */
 export type Enter = (avoidInstanceId: string | undefined) => TakenSlot | Promise<TakenSlot>
+
+/**
+ * After the container said that it does not have the model: has it loaded again.
+ *
+ * @returns a use of it, until it is disposed of; undefined when the container has had it all the time, so that what it said
+ * is the model's own answer.
+ */
+export type Recover = () => Promise<Disposable | undefined>
 
 /** An invocation of a multi-model variant. */
 export interface ModelInvocation {
@@ -33,38 +41,49 @@ const RECOVERIES_MAX = 3
 
 /**
  * Forwards an invocation of a multi-model variant to an instance that has its model, and again when it turns out that the
- * instance had lost it.
+ * instance had lost it. A chain asks for that itself, between its steps: those before have run.
  *
- * @param forward tries instances until one begins to answer, with slots that it is given.
+ * @param forward tries instances until one begins to answer, with slots that it is given; a chain also has the model loaded
+ * again, after which its slot says where it is.
  * @throws BerthError `ValidationError`: no target model, or none that could be a key.
  */
 export async function forwardToModel(
   { head, variantName, requestId, deadline }: ModelInvocation,
   models: ModelLanes,
-  forward: (enter: Enter) => Promise<ForwardOutcome>,
-): Promise<ForwardOutcome> {
+  forward: (enter: Enter, recover: Recover) => Promise<PipelineOutcome>,
+): Promise<PipelineOutcome> {
   const { endpointName } = head
   const targetModel = targetModelOf(head.targetModel, requestId)
   const request = { endpointName, variantName, targetModel, deadline }
-  let home: ModelHome | undefined
+  let slot: ModelSlot | undefined
   const enter: Enter = async (avoidInstanceId) => {
     const slotOrWait = models.enter({ ...request, avoidInstanceId })
-    const slot = slotOrWait instanceof Promise ? await slotOrWait : slotOrWait
-    home = slot.home
+    slot = slotOrWait instanceof Promise ? await slotOrWait : slotOrWait
     return slot
   }
-  const outcome = await forward(enter)
-  if (!wasNotThere(outcome)) return outcome
-  const recover = async (): Promise<Disposable | undefined> =>
-    home && (await models.recover(home, { ...request, avoidInstanceId: undefined }))
-  return await forwardAgain(outcome, recover, () => forward(enter))
+  const lookAgain: Recover = async () =>
+    slot && (await models.recover(slot.home, { ...request, avoidInstanceId: undefined }))
+  const recover: Recover = async () => {
+    const use = await lookAgain()
+    if (use !== undefined && slot !== undefined) models.follow(slot)
+    return use
+  }
+  const outcome = await forward(enter, recover)
+  // A chain has done it itself.
+  if (outcome.from !== undefined) return outcome
+  return await forwardAgain(outcome, lookAgain, () => forward(enter, recover))
 }
 
-async function forwardAgain(
-  first: ForwardOutcome,
-  recover: () => Promise<Disposable | undefined>,
-  forward: () => Promise<ForwardOutcome>,
-): Promise<ForwardOutcome> {
+/**
+ * After a container said that it does not have a model: asks for it to be loaded again where it was lost, and forwards anew.
+ *
+ * @param first what came of the invocation; what a chain or container answered otherwise stays as it is.
+ */
+export async function forwardAgain<Outcome extends ForwardOutcome>(
+  first: Outcome,
+  recover: Recover,
+  forward: () => Promise<Outcome>,
+): Promise<Outcome> {
   // Held until the invocation has begun to use it itself: it is not evicted in between.
   using uses = new DisposableStack()
   let outcome = first

@@ -36,14 +36,14 @@ interface Counter {
 
 /** The right to have one invocation of a model outstanding on an instance, until it is disposed of. */
 export class ModelSlot implements Disposable {
-  readonly home: ModelHome
   readonly #slot: Slot
+  #home: ModelHome
   readonly #giveBack: (home: ModelHome) => void
   #isHeld = true
 
   constructor(slot: Slot, home: ModelHome, giveBack: (home: ModelHome) => void) {
     this.#slot = slot
-    this.home = home
+    this.#home = home
     this.#giveBack = giveBack
   }
 
@@ -51,8 +51,18 @@ export class ModelSlot implements Disposable {
     return this.#slot.instance
   }
 
+  /** Where its model is; it holds a use of it. */
+  get home(): ModelHome {
+    return this.#home
+  }
+
   get model(): ModelAtContainer {
-    return this.home
+    return this.#home
+  }
+
+  /** Its model has come back in another place of the same instance; the uses of both places are the caller's to count. */
+  moveTo(home: ModelHome): void {
+    this.#home = home
   }
 
   recordReply(): void {
@@ -63,7 +73,7 @@ export class ModelSlot implements Disposable {
     if (!this.#isHeld) return
     this.#isHeld = false
     this.#slot[Symbol.dispose]()
-    this.#giveBack(this.home)
+    this.#giveBack(this.#home)
   }
 }
 
@@ -175,7 +185,7 @@ export class ModelLane {
     const { outstandingByModel } = counter
     const { targetModel } = home
     outstandingByModel.set(targetModel, (outstandingByModel.get(targetModel) ?? 0) + 1)
-    return new ModelSlot(slot, home, () => this.#giveBack(counter, home))
+    return new ModelSlot(slot, home, (last) => this.#giveBack(counter, last))
   }
 
   #mayGo({ outstandingByModel }: Counter, use: InstanceUse, targetModel: string): boolean {

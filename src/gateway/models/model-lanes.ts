@@ -132,6 +132,18 @@ export class ModelLanes {
     }
   }
 
+  /** Has a slot say where its model is now, after {@link ModelLanes.recover}: it may be at another worker of its instance. */
+  follow(slot: ModelSlot): void {
+    const { directory } = this.#options
+    const { home: before } = slot
+    const home = directory.find(before.instanceId, before.targetModel)
+    if (home === undefined || home === before) return
+    directory.beginUse(home)
+    slot.moveTo(home)
+    // It stays: what is at the new place is in use.
+    directory.endUse(before, true)
+  }
+
   async #enterSlowly(entry: Entry, request: ModelSlotRequest): Promise<ModelSlot> {
     if (entry.loadingCount >= LOADING_WAITING_MAX) throw tooManyLoading(request)
     const { directory, nowMs } = this.#options
