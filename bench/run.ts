@@ -18,6 +18,7 @@ import { measureMidSize } from './mid-size.ts'
 import { measureMultiModel } from './multi-model.ts'
 import { measurePlatform } from './platform.ts'
 import { measureProtocols } from './protocols.ts'
+import { measureSeveralContainers } from './several-containers.ts'
 import { measureSigV4 } from './sigv4.ts'
 import { measureStoreAtSize } from './store-at-size.ts'
 import { measureStream } from './stream.ts'
@@ -42,6 +43,7 @@ const PLATFORM_BENCHES = {
   sigv4: measureSigV4,
   'mid-size': measureMidSize,
   'multi-model': measureMultiModel,
+  containers: measureSeveralContainers,
   overload: measureOverload,
   memory: measureGatewayMemory,
   store: measureStoreAtSize,

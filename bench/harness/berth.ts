@@ -22,6 +22,7 @@ import {
 import { createModelAndConfig, uploadModel } from '../../examples/digits/steps/deploy.ts'
 import { findPackageRoot } from '../../examples/digits/steps/package-root.ts'
 import type { Address } from './address.ts'
+import { packFiles } from './archive.ts'
 
 const POLL_MS = 10
 const DEPLOY_MAX_MS = 60_000
@@ -88,6 +89,11 @@ export class BenchBerth implements AsyncDisposable {
   /** Uploads a model file as model data. @returns its S3 URL. */
   async uploadModel(modelPath: string): Promise<string> {
     return await uploadModel(this.#s3, await packModel(modelPath))
+  }
+
+  /** Uploads files as model data. @returns its S3 URL. */
+  async uploadFiles(files: Readonly<Record<string, Buffer>>): Promise<string> {
+    return await uploadModel(this.#s3, await packFiles(files))
   }
 
   /** Uploads a model file and registers model and endpoint config under one name. */
