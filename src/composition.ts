@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findModelDataProblem } from './adapters/files/model-data-problem.ts'
 import type { ModelDataCache } from './adapters/files/model-data.ts'
+import { createModelDisk } from './adapters/files/model-disk.ts'
 import { createCompiler } from './adapters/compiler/compiler.ts'
 import type { LocalCompiler } from './adapters/compiler/compiler.ts'
 import type { GatewayLink } from './adapters/gateway-link/gateway-link.ts'
@@ -115,21 +116,26 @@ export function createEndpoints(
 
 /** What owns the models of multi-model endpoints, not started. */
 export function createModels(
-  { log }: Ground,
+  { config, log }: Ground,
   { link }: DataPlane,
   world: {
     readonly store: Store
     readonly runtime: ProcessRuntime
+    readonly compiler: LocalCompiler
     readonly modelData: ModelDataCache
   },
 ): ModelLoop {
-  const { store, runtime, modelData } = world
+  const { store, runtime, compiler, modelData } = world
   return createModelLoop({
     store,
     runtime,
     link,
     container: createModelContainer(),
-    prepareModel: (source, signal) => modelData.prepare({ containerName: 'model', source }, signal),
+    disk: createModelDisk(modelData, () => [
+      ...runtime.contentHashesInUse(),
+      ...compiler.contentHashesInUse(),
+    ]),
+    diskBytesMax: config.BERTH_MODEL_DISK_BYTES,
     measureBytes: measureProportionalBytes,
     machine: thisMachine(),
     clock: systemClock,

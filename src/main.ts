@@ -183,7 +183,7 @@ async function startRooms(
   keepObservations(ground, plane, store)
   const compiler = createLocalCompiler(ground, plane.url, { modelData, objectStore })
   undo.defer(() => compiler.close())
-  const models = createModels(ground, plane, { store, runtime, modelData })
+  const models = createModels(ground, plane, { store, runtime, compiler, modelData })
   undo.defer(() => models.stop())
   const sweep = startSweep(modelData, { runtime, compiler, models }, log)
   undo.defer(() => clearInterval(sweep))

@@ -218,6 +218,14 @@ export const OPTIONS = {
     unit: 'bytes',
     doc: 'Largest size of one unpacked model artifact.',
   },
+  BERTH_MODEL_DISK_BYTES: {
+    kind: 'integer',
+    default: 53_687_091_200,
+    min: 1_048_576,
+    max: 1_125_899_906_842_624,
+    unit: 'bytes',
+    doc: 'What the unpacked models of multi-model endpoints may take of the disk, measured; those worth least that nothing is loaded from are removed and fetched again when they are asked for.',
+  },
   BERTH_MAPPED_WEIGHTS: {
     kind: 'choice',
     default: 'on',

@@ -17,6 +17,7 @@ import type { ModelAsk } from '../../src/domain/multi-model/model-messages.ts'
 import { parseModelSettings } from '../../src/domain/multi-model/settings.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { GatewayWorld, variant } from './gateway-world.ts'
+import { unboundedDisk } from './unbounded-disk.ts'
 
 const PROGRAM = join(import.meta.dirname, '../fixtures/multi-model-container.ts')
 const PREFIX = 's3://models/plain/'
@@ -73,7 +74,13 @@ export class PlainModels implements AsyncDisposable {
     this.#statements = new GatewayStatements({ link, ...time })
     this.models = new InstanceModels(instance, {
       container: createModelContainer(),
-      stock: new ModelStock(({ url }) => makeModel(paths.dataDir, url)),
+      stock: new ModelStock({
+        disk: unboundedDisk(({ url }) => makeModel(paths.dataDir, url)),
+        bytesMax: Infinity,
+        contentHashesLoaded: () => new Set(),
+        onRemoved: () => undefined,
+        nowMs: () => performance.now(),
+      }),
       measureBytes: () => Promise.resolve(undefined),
       connectedGatewayIds: () => link.connectedGatewayIds(),
       tell: (gatewayId, news) => link.tell(gatewayId, news),

@@ -10,6 +10,7 @@ import { SimulatedModelContainer } from './simulated-model-container.ts'
 import { SimulatedModelGateway } from './simulated-model-gateway.ts'
 import { SimulatedModelLink } from './simulated-model-link.ts'
 import { SimulatedTime, nextEventMs, seededRandom } from './simulated-time.ts'
+import { unboundedDisk } from './unbounded-disk.ts'
 
 /** What is simulated. */
 export interface SimulatedPlatformOptions {
@@ -115,11 +116,11 @@ export class SimulatedModelPlatform {
       runtime,
       link,
       container: seen,
-      prepareModel: async (source) => {
+      disk: unboundedDisk(async ({ url }) => {
         await whileAlive(() => time.sleep(this.#random() * 10, new AbortController().signal))
-        const contentHash = source.kind === 'archive' ? source.url : ''
-        return { directory: contentHash, contentHash, bytes: FILE_BYTES }
-      },
+        return { directory: url, contentHash: url, bytes: FILE_BYTES }
+      }),
+      diskBytesMax: Infinity,
       measureBytes: () => Promise.resolve(container.bytes),
       machine: { vCpuCount: 2, memoryBytes: 2 ** 40 },
       clock: {

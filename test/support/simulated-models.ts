@@ -1,5 +1,9 @@
+import { ModelCopies } from '../../src/domain/multi-model/model-copies.ts'
 import { chooseModelInstance, rankOf } from '../../src/domain/multi-model/placement.ts'
-import { ModelRanking } from '../../src/domain/multi-model/model-ranking.ts'
+import { SimulatedInstance } from './simulated-model-instance.ts'
+import type { SimulatedModel } from './simulated-model-instance.ts'
+import { seededRandom } from './simulated-time.ts'
+import { createZipf } from './zipf.ts'
 
 /** A fleet that serves many models, and who decides. */
 export interface SimulatedModels {
@@ -9,7 +13,7 @@ export interface SimulatedModels {
   readonly instanceCount: number
   readonly workerCount: number
   readonly modelCount: number
-  /** Of all models' bytes that one instance holds. */
+  /** Of what all models take that one instance holds. */
   readonly cacheShare: number
   readonly zipf: number
   /** Of the workers' capacity. */
@@ -18,160 +22,116 @@ export interface SimulatedModels {
   readonly seed: number
 }
 
-interface Instance {
-  readonly instanceId: string
-  readonly freeAtMs: number[]
-  loaderFreeAtMs: number
-  readonly readyAtMsByModel: Map<string, number>
-  readonly ranking: ModelRanking
-  bytes: number
+/** What came of it, after the requests at the start that only fill the caches. */
+export interface SimulatedOutcome {
+  /** Milliseconds, sorted. */
+  readonly latencies: readonly number[]
+  /** Of what a request would take on an idle instance that has its model, mean milliseconds. */
+  readonly addedMs: number
+  readonly loadCount: number
+  readonly evictionCount: number
+  /** Largest share of its bound that an instance's memory ever was. */
+  readonly memoryShareMax: number
 }
 
 const SERVICE_MS = 8
 const LOAD_FIXED_MS = 15
 const BYTES_PER_MS = 400_000
 const MEDIAN_BYTES = 20_000_000
-/** Requests at the start that only fill the caches. */
+const PROGRAM_BYTES = 60_000_000
+// What a loaded model takes for each byte of its files: what nobody knows before it was measured.
+const MEMORY_RATIO_MIN = 0.9
+const MEMORY_RATIO_MAX = 1.7
 const WARM_UP_SHARE = 0.5
 
 /**
- * Latencies in milliseconds, sorted, of requests to models whose popularity is Zipf's, with Poisson arrivals. Placement and
- * eviction are the functions that production calls; only time, service and loads are simulated.
+ * Requests to models whose popularity is Zipf's, with Poisson arrivals. Placement, eviction and the ledger of memory are the
+ * code that production runs; only time, service, loads and what memory really is are simulated.
  */
-export function simulateModels(setting: SimulatedModels): readonly number[] {
-  const random = mulberry32(setting.seed)
-  const models = Array.from({ length: setting.modelCount }, (_, index) => {
-    const bytes = MEDIAN_BYTES * Math.exp(normal(random))
-    return { name: `m${index}`, bytes, loadMs: LOAD_FIXED_MS + bytes / BYTES_PER_MS }
+export function simulateModels(setting: SimulatedModels): SimulatedOutcome {
+  const random = seededRandom(setting.seed)
+  const models = Array.from({ length: setting.modelCount }, (_, index) => drawModel(index, random))
+  const drawIndex = createZipf(setting.modelCount, setting.zipf, random)
+  const allBytes = models.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0)
+  const memoryBytesMax = PROGRAM_BYTES + setting.cacheShare * allBytes
+  const { policy, workerCount } = setting
+  const instances = Array.from({ length: setting.instanceCount }, (_, index) => {
+    const shape = { workerCount, memoryBytesMax, programBytes: PROGRAM_BYTES }
+    return new SimulatedInstance(`i${index}`, { ...shape, policy, serviceMs: SERVICE_MS })
   })
-  const capacity = setting.cacheShare * models.reduce((sum, { bytes }) => sum + bytes, 0)
-  const cumulated = cumulate(models.map((_, index) => 1 / (index + 1) ** setting.zipf))
-  const instances = Array.from({ length: setting.instanceCount }, (_, index): Instance => ({
-    instanceId: `i${index}`,
-    freeAtMs: Array.from({ length: setting.workerCount }, () => 0),
-    loaderFreeAtMs: 0,
-    readyAtMsByModel: new Map(),
-    ranking: new ModelRanking(setting.policy),
-    bytes: 0,
-  }))
-  const gapMs = SERVICE_MS / (setting.load * setting.instanceCount * setting.workerCount)
+  const copies = new ModelCopies()
+  const gapMs = SERVICE_MS / (setting.load * setting.instanceCount * workerCount)
   const latencies: number[] = []
   let nowMs = 0
   for (let count = 0; count < setting.requestCount; count += 1) {
     nowMs += -Math.log(1 - random()) * gapMs
-    const model = models[pick(cumulated, random())]
-    const instance = model && choose(setting.routing, instances, model, nowMs)
-    if (model === undefined || instance === undefined) throw new Error('nothing to choose from')
-    const latencyMs = serve(instance, model, { nowMs, capacity, models })
-    if (count > WARM_UP_SHARE * setting.requestCount) latencies.push(latencyMs)
+    const model = models[drawIndex()]
+    if (model === undefined) throw new Error('no such model')
+    const instance =
+      setting.routing === 'hash'
+        ? firstHome(instances, model.name)
+        : chooseByCompletion(instances, copies, model, nowMs)
+    if (instance === undefined) throw new Error('nothing to choose from')
+    const latencyMs = instance.serve(model, nowMs)
+    if (count >= WARM_UP_SHARE * setting.requestCount) latencies.push(latencyMs)
+    else for (const each of instances) each.forgetCounts()
   }
-  return latencies.sort((a, b) => a - b)
+  const sum = (read: (instance: SimulatedInstance) => number): number =>
+    instances.reduce((total, instance) => total + read(instance), 0)
+  const totalMs = latencies.reduce((total, latencyMs) => total + latencyMs, 0)
+  return {
+    latencies: latencies.sort((a, b) => a - b),
+    addedMs: totalMs / latencies.length - SERVICE_MS,
+    loadCount: sum(({ loadCount }) => loadCount),
+    evictionCount: sum(({ evictionCount }) => evictionCount),
+    memoryShareMax: Math.max(...instances.map(({ peakBytes }) => peakBytes)) / memoryBytesMax,
+  }
 }
 
-interface Model {
-  readonly name: string
-  readonly bytes: number
-  readonly loadMs: number
+function drawModel(index: number, random: () => number): SimulatedModel {
+  const fileBytes = MEDIAN_BYTES * Math.exp(normal(random))
+  const ratio = MEMORY_RATIO_MIN + random() * (MEMORY_RATIO_MAX - MEMORY_RATIO_MIN)
+  const loadMs = LOAD_FIXED_MS + fileBytes / BYTES_PER_MS
+  return { name: `m${index}`, fileBytes, memoryBytes: ratio * fileBytes, loadMs }
 }
 
-function choose(
-  routing: 'expected' | 'hash',
-  instances: readonly Instance[],
-  model: Model,
+function chooseByCompletion(
+  instances: readonly SimulatedInstance[],
+  copies: ModelCopies,
+  model: SimulatedModel,
   nowMs: number,
-): Instance | undefined {
-  if (routing === 'hash') {
-    return [...instances].sort(
-      (a, b) => rankOf(model.name, b.instanceId) - rankOf(model.name, a.instanceId),
-    )[0]
+): SimulatedInstance | undefined {
+  const candidates = instances.map((instance) => instance.asCandidate(model, nowMs))
+  const chosen = chooseModelInstance(candidates, model.name, model.loadMs)
+  if (chosen === undefined) return undefined
+  const { name: targetModel, loadMs } = model
+  const due = copies.recordChoice(chosen, candidates, { targetModel, loadMs, nowMs })
+  if (due !== undefined) find(instances, due.instanceId)?.copy(model, nowMs)
+  return find(instances, chosen.instanceId)
+}
+
+function find(
+  instances: readonly SimulatedInstance[],
+  instanceId: string,
+): SimulatedInstance | undefined {
+  return instances.find((instance) => instance.instanceId === instanceId)
+}
+
+function firstHome(
+  instances: readonly SimulatedInstance[],
+  name: string,
+): SimulatedInstance | undefined {
+  let home: SimulatedInstance | undefined
+  let highest = -1
+  for (const instance of instances) {
+    const rank = rankOf(name, instance.instanceId)
+    if (rank <= highest) continue
+    home = instance
+    highest = rank
   }
-  const candidates = instances.map((instance) => {
-    const readyAtMs = instance.readyAtMsByModel.get(model.name)
-    const waitMs = Math.max(0, Math.min(...instance.freeAtMs) - nowMs)
-    const loaderMs =
-      readyAtMs === undefined
-        ? Math.max(0, instance.loaderFreeAtMs - nowMs)
-        : Math.max(0, readyAtMs - nowMs - model.loadMs)
-    const presence =
-      readyAtMs === undefined
-        ? ('absent' as const)
-        : readyAtMs > nowMs
-          ? ('loading' as const)
-          : ('loaded' as const)
-    const { instanceId } = instance
-    return {
-      instance,
-      instanceId,
-      serviceMs: waitMs + SERVICE_MS,
-      presence,
-      loaderMs,
-      displacedMs: 0,
-    }
-  })
-  return chooseModelInstance(candidates, model.name, model.loadMs)?.instance
-}
-
-function serve(
-  instance: Instance,
-  model: Model,
-  { nowMs, capacity, models }: { nowMs: number; capacity: number; models: readonly Model[] },
-): number {
-  const { ranking, readyAtMsByModel, freeAtMs } = instance
-  ranking.recordUse(model.name, 1, nowMs)
-  let readyAtMs = readyAtMsByModel.get(model.name)
-  if (readyAtMs === undefined) {
-    ranking.recordCost(model.name, { bytes: model.bytes, reloadMs: model.loadMs }, nowMs)
-    makeRoom(instance, { bytes: model.bytes, nowMs, capacity, models })
-    readyAtMs = Math.max(nowMs, instance.loaderFreeAtMs) + model.loadMs
-    instance.loaderFreeAtMs = readyAtMs
-    readyAtMsByModel.set(model.name, readyAtMs)
-    instance.bytes += model.bytes
-  }
-  const worker = freeAtMs.indexOf(Math.min(...freeAtMs))
-  const startAtMs = Math.max(nowMs, readyAtMs, freeAtMs[worker] ?? 0)
-  // A worker is not held by a request that waits for its model: it serves others meanwhile.
-  freeAtMs[worker] = Math.max(nowMs, freeAtMs[worker] ?? 0) + SERVICE_MS
-  return startAtMs + SERVICE_MS - nowMs
-}
-
-function makeRoom(
-  instance: Instance,
-  need: { bytes: number; nowMs: number; capacity: number; models: readonly Model[] },
-): void {
-  const { ranking, readyAtMsByModel } = instance
-  while (instance.bytes + need.bytes > need.capacity) {
-    const evictable = [...readyAtMsByModel].flatMap(([model, readyAtMs]) =>
-      readyAtMs <= need.nowMs ? [{ model }] : [],
-    )
-    const victim = ranking.chooseVictim(evictable, need.nowMs)
-    if (victim === undefined) return
-    ranking.recordEviction(victim.model, need.nowMs)
-    readyAtMsByModel.delete(victim.model)
-    instance.bytes -= need.models[Number(victim.model.slice(1))]?.bytes ?? 0
-  }
-}
-
-function cumulate(weights: readonly number[]): readonly number[] {
-  let sum = 0
-  const sums = weights.map((weight) => (sum += weight))
-  return sums.map((value) => value / sum)
-}
-
-function pick(cumulated: readonly number[], random: number): number {
-  const index = cumulated.findIndex((value) => value > random)
-  return index < 0 ? cumulated.length - 1 : index
+  return home
 }
 
 function normal(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d_2b_79_f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

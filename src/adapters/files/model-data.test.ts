@@ -384,3 +384,40 @@ test('one who leaves does not stop the others', async () => {
   await assert.rejects(leaving, { name: 'AbortError' })
   assert.equal((await staying).bytes, 100_000)
 })
+
+test('who asks for room is asked before each part is written, and his refusal leaves nothing', async () => {
+  const { cache, put, models } = await given()
+  await put('m.tar.gz', good)
+  let admittedBytes = 0
+  const admitBytes = (bytes: number): Promise<void> => {
+    admittedBytes += bytes
+    return admittedBytes > 50_000 ? Promise.reject(new Error('no room')) : Promise.resolve()
+  }
+  const request = { containerName: 'c', source: archive('m.tar.gz'), admitBytes }
+  await assert.rejects(cache.prepare(request, signal), /no room/)
+  assert.deepEqual(await readdir(models), ['.incoming'])
+  assert.deepEqual(await readdir(join(models, '.incoming')), [])
+  admittedBytes = -50_000
+  const { contentHash } = await cache.prepare(request, signal)
+  assert.equal(admittedBytes, 50_000)
+  const bytes = await cache.measureBytes(contentHash)
+  assert.ok(bytes >= 100_000 && bytes < 200_000, `${bytes} bytes on the disk`)
+})
+
+test('a folder is removed at the word of its only user, and stays when another has just asked for it', async () => {
+  const { cache, put, models, advance } = await given()
+  await put('m.tar.gz', good)
+  const admitBytes = (): Promise<void> => Promise.resolve()
+  const own = { containerName: 'c', source: archive('m.tar.gz'), admitBytes }
+  const { contentHash } = await cache.prepare(own, signal)
+  assert.equal(await cache.remove(contentHash), true)
+  assert.deepEqual(await readdir(models), ['.incoming'])
+  assert.equal(await cache.measureBytes(contentHash), 0)
+
+  await cache.prepare(own, signal)
+  await prepare(cache, archive('m.tar.gz'))
+  assert.equal(await cache.remove(contentHash), false)
+  assert.deepEqual(await cache.listHashes(), [contentHash])
+  advance(11 * 60_000)
+  assert.equal(await cache.remove(contentHash), true)
+})

@@ -33,6 +33,11 @@ export interface ModelDataRequest {
   readonly containerName: string
   /** An empty folder when undefined. */
   readonly source: ModelDataSource | undefined
+  /**
+   * Set by who says himself when the folder may go ({@link ModelDataCache.remove}): asked before so many bytes more are
+   * written.
+   */
+  readonly admitBytes?: (bytes: number) => Promise<void>
 }
 
 /** Model data on the disk, shared and read-only. */
@@ -55,6 +60,12 @@ export interface ModelDataCache {
   prepare(request: ModelDataRequest, signal: AbortSignal): Promise<PreparedModelData>
   /** Removes folders that nobody uses and nobody asked for in the last ten minutes. @returns their hashes. */
   removeUnused(hashesInUse: ReadonlySet<string>): Promise<readonly string[]>
+  /** Removes a folder that its only user gives up. @returns false when others asked for it in the last ten minutes. */
+  remove(contentHash: string): Promise<boolean>
+  /** What a folder takes of the disk; 0 when it is not there. */
+  measureBytes(contentHash: string): Promise<number>
+  /** All that is there. */
+  listHashes(): Promise<readonly string[]>
 }
 
 /** One version of a source, and how to get it. */
@@ -70,12 +81,16 @@ export function createModelDataCache(options: ModelDataCacheOptions): ModelDataC
   const folders = new ModelFolders(options.modelsDirectory)
   const work = new SharedWork<TreeSummary>()
   return {
-    prepare: async ({ containerName, source }, signal) => {
+    prepare: async ({ containerName, source, admitBytes }, signal) => {
       try {
         await folders.load()
-        const summary = await prepareSource(source, { options, folders, work }, signal)
-        const { contentHash, bytes } = summary
-        return { contentHash, bytes, directory: folders.pathOf(contentHash) }
+        const parts = { options: { ...options, admitBytes }, folders, work }
+        for (;;) {
+          const { contentHash, bytes } = await prepareSource(source, parts, signal)
+          const isKept = admitBytes !== undefined
+          if (!isKept && !(await folders.lend(contentHash, options.nowMs()))) continue
+          return { contentHash, bytes, directory: folders.pathOf(contentHash) }
+        }
       } catch (error) {
         throw explain(error, containerName, source)
       }
@@ -83,6 +98,15 @@ export function createModelDataCache(options: ModelDataCacheOptions): ModelDataC
     removeUnused: async (hashesInUse) => {
       await folders.load()
       return folders.removeUnused(hashesInUse, options.nowMs() - UNUSED_GRACE_MS)
+    },
+    remove: async (contentHash) => {
+      await folders.load()
+      return folders.remove(contentHash, options.nowMs() - UNUSED_GRACE_MS)
+    },
+    measureBytes: (contentHash) => folders.measureBytes(contentHash),
+    listHashes: async () => {
+      await folders.load()
+      return folders.hashes()
     },
   }
 }
@@ -124,8 +148,8 @@ async function unpack(
   const incoming = await folders.makeIncoming()
   try {
     if (origin.version !== version) throw new UnfitModelData('It changed while it was read.')
-    const { unpackedBytesMax = UNPACKED_BYTES_MAX, entriesMax = ENTRIES_MAX } = options
-    const tree = new ModelTree(incoming, { unpackedBytesMax, entriesMax })
+    const { unpackedBytesMax = UNPACKED_BYTES_MAX, entriesMax = ENTRIES_MAX, admitBytes } = options
+    const tree = new ModelTree(incoming, { unpackedBytesMax, entriesMax, admitBytes })
     await origin.fill(tree, signal)
     const summary = await tree.seal()
     signal.throwIfAborted()

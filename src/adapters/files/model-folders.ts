@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { measureDiskBytes } from './disk-usage.ts'
 import { isAbsent } from './file-errors.ts'
 import { KeyLock } from './key-lock.ts'
 import { syncFolder } from './layout.ts'
@@ -26,6 +27,8 @@ export class ModelFolders {
   readonly #recordByHash = new Map<string, FolderRecord>()
   readonly #hashBySource = new Map<string, string>()
   readonly #usedAtMsByHash = new Map<string, number>()
+  /** When it was last given to somebody who does not tell when its use ends. */
+  readonly #lentAtMsByHash = new Map<string, number>()
   readonly #lock = new KeyLock()
   #loading: Promise<void> | undefined
 
@@ -84,6 +87,34 @@ export class ModelFolders {
       }
       await this.#saveRecord({ ...summary, sources: [...(known?.sources ?? []), source] })
       this.#usedAtMsByHash.set(contentHash, nowMs)
+    })
+  }
+
+  /** Keeps the folder for somebody who has asked for it. @returns false when it has been removed meanwhile. */
+  lend(hash: string, nowMs: number): Promise<boolean> {
+    return this.#lock.run(hash, () => {
+      const isThere = this.#recordByHash.has(hash)
+      if (isThere) this.#lentAtMsByHash.set(hash, nowMs)
+      return Promise.resolve(isThere)
+    })
+  }
+
+  hashes(): readonly string[] {
+    return [...this.#recordByHash.keys()]
+  }
+
+  /** What the folder and its record take of the disk. */
+  async measureBytes(hash: string): Promise<number> {
+    const path = this.pathOf(hash)
+    return (await measureDiskBytes(path)) + (await measureDiskBytes(path + RECORD_SUFFIX))
+  }
+
+  /** Removes the folder, unless it was lent since. @returns whether it is gone. */
+  remove(hash: string, lentSinceMs: number): Promise<boolean> {
+    return this.#lock.run(hash, async () => {
+      if ((this.#lentAtMsByHash.get(hash) ?? -Infinity) >= lentSinceMs) return false
+      await this.#remove(hash)
+      return true
     })
   }
 
@@ -148,6 +179,8 @@ export class ModelFolders {
       this.#hashBySource.delete(source)
     }
     this.#recordByHash.delete(hash)
+    this.#usedAtMsByHash.delete(hash)
+    this.#lentAtMsByHash.delete(hash)
     await rm(this.pathOf(hash) + RECORD_SUFFIX, { force: true })
     await removeTree(this.pathOf(hash))
     const optimised = (await readdir(this.#root)).filter((name) =>

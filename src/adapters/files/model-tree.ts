@@ -15,6 +15,8 @@ export interface TreeLimits {
   readonly unpackedBytesMax: number
   /** Files and folders. */
   readonly entriesMax: number
+  /** Called before so many bytes more are written; rejects when there is no room for them. */
+  readonly admitBytes?: ((bytes: number) => Promise<void>) | undefined
 }
 
 /** One file to be added. */
@@ -110,6 +112,7 @@ export class ModelTree {
       for await (const chunk of body) {
         this.#bytes += chunk.byteLength
         if (this.#bytes > this.#limits.unpackedBytesMax) throw this.#tooLarge(name)
+        await this.#limits.admitBytes?.(chunk.byteLength)
         sha256.update(chunk)
         await file.appendFile(chunk)
       }

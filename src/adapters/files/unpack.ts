@@ -40,8 +40,17 @@ export async function unpackTarGz(
   signal.throwIfAborted()
   // The entry that is refused also breaks the pipe: its sentence is the better one.
   if (adding.status === 'rejected' && adding.reason instanceof UnfitModelData) throw adding.reason
-  if (feeding.status === 'rejected') throw inWords(feeding.reason)
-  if (adding.status === 'rejected') throw inWords(adding.reason)
+  const reasons = [feeding, adding].flatMap((end) =>
+    end.status === 'rejected' ? [end.reason] : [],
+  )
+  if (reasons.length > 0) {
+    throw inWords(reasons.find((reason) => !isPrematureClose(reason)) ?? reasons[0])
+  }
+}
+
+// The other one's failure is why.
+function isPrematureClose(reason: unknown): boolean {
+  return systemCodeOf(reason) === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
 async function addEntries(entries: Extract, tree: ModelTree): Promise<void> {

@@ -45,11 +45,11 @@ export class Evictions {
     return this.#unloadCount
   }
 
-  /** Evicts until so many bytes more fit, or nothing may be evicted. @throws the signal's reason. */
-  async makeRoom(forModel: string, bytes: number, signal: AbortSignal): Promise<void> {
+  /** Evicts until a model of so many bytes of files fits, or nothing may be evicted. @throws the signal's reason. */
+  async makeRoom(forModel: string, fileBytes: number, signal: AbortSignal): Promise<void> {
     const { instance, residents } = this.#world
     const { memoryBytesMax } = instance
-    while (residents.ledger.bytes + bytes > memoryBytesMax && residents.count > 0) {
+    while (!residents.ledger.hasRoomFor(fileBytes, memoryBytesMax) && residents.count > 0) {
       const why = `${Math.round(residents.ledger.bytes)} of ${memoryBytesMax} bytes are taken`
       if ((await this.evictOne(forModel, why, signal)) === 'nothing') return
     }

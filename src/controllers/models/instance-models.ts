@@ -3,6 +3,7 @@ import type { ModelAsk, ModelFailure } from '../../domain/multi-model/model-mess
 import type { InstanceModelsReport } from '../../domain/multi-model/model-report.ts'
 import { Quarantine } from '../../domain/multi-model/quarantine.ts'
 import type { HeldFailure } from '../../domain/multi-model/quarantine.ts'
+import type { ModelFiles } from '../../ports/model-disk.ts'
 import { Evictions } from './evictions.ts'
 import { NoRoom, errorOf, failureOf } from './load-failure.ts'
 import { LoadLine } from './load-line.ts'
@@ -19,7 +20,6 @@ import { modelIdOf } from './model-id.ts'
 import type { InstanceModelsWorld, ModelInstance } from './model-instance.ts'
 import { ModelLoader } from './model-loader.ts'
 import type { ModelLoad } from './model-loader.ts'
-import type { ModelFiles } from './model-stock.ts'
 import { Residents, loadedOf } from './residents.ts'
 import type { Resident } from './residents.ts'
 import { Revocations } from './revocations.ts'
@@ -33,7 +33,7 @@ const LOAD_WEIGHT = 0.2
 /** An invocation of a gateway waits for a model. */
 type Wanted = Pick<
   Extract<ModelAsk, { kind: 'model-wanted' }>,
-  'targetModel' | 'doubtedModelId' | 'isRevalidation'
+  'targetModel' | 'doubtedModelId' | 'isRevalidation' | 'isCopy'
 >
 
 /**
@@ -140,9 +140,11 @@ export class InstanceModels {
    * A gateway's invocation waits for a model. It is told when it is there, or why it cannot be. Asking again while it is
    * being loaded changes nothing.
    */
-  want(gatewayId: string, { targetModel, doubtedModelId, isRevalidation = false }: Wanted): void {
+  want(gatewayId: string, wanted: Wanted): void {
+    const { targetModel, doubtedModelId, isRevalidation = false, isCopy = false } = wanted
     const resident = this.#residents.find(targetModel)
     if (isRevalidation) void this.#revalidate(targetModel)
+    else if (isCopy) void this.#copy(targetModel).catch(() => undefined)
     else if (resident === undefined) this.#addAsker(gatewayId, targetModel)
     else if (resident.modelId === doubtedModelId) void this.#doubt(gatewayId, resident)
     else {
@@ -156,6 +158,8 @@ export class InstanceModels {
     const nowMs = this.#world.nowMs()
     for (const [targetModel, count] of Object.entries(uses)) {
       this.#residents.ranking.recordUse(targetModel, count, nowMs)
+      const resident = this.#residents.find(targetModel)
+      if (resident !== undefined) this.#world.stock.recordUse(resident.contentHash, count)
     }
   }
 
@@ -260,7 +264,11 @@ export class InstanceModels {
   async #load(targetModel: string, signal: AbortSignal): Promise<void> {
     const { nowMs, stock, recordTime } = this.#world
     const startedAtMs = nowMs()
-    const files = await stock.fetch(this.instance.prefixUrl, targetModel, signal)
+    const why = 'its files leave the disk for others'
+    const freeOne = async (): Promise<boolean> =>
+      (await this.#evictions.evictOne(targetModel, why, signal)) !== 'nothing'
+    // Held until the model is resident: then they stay for that.
+    using files = await stock.fetch(this.instance.prefixUrl, targetModel, { signal, freeOne })
     const fetchMs = nowMs() - startedAtMs
     recordTime('downloading', fetchMs)
     await this.#place(targetModel, files, { fetchMs, signal })
@@ -273,8 +281,7 @@ export class InstanceModels {
   ): Promise<void> {
     const { instanceId } = this.instance
     const modelId = modelIdOf(targetModel, contentHash)
-    const bytes = this.#residents.ledger.predictBytes(fileBytes)
-    await this.#evictions.makeRoom(targetModel, bytes, signal)
+    await this.#evictions.makeRoom(targetModel, fileBytes, signal)
     await this.#evictions.untilUnloaded(modelId)
     const { seat, loadMs } = await this.#loader.load({ modelId, targetModel, directory }, signal)
     // Its files are not needed any more, and nobody would unload it.
@@ -325,7 +332,7 @@ export class InstanceModels {
   async #reload({ targetModel, modelId, contentHash }: Resident): Promise<ModelLoad> {
     const { signal } = this.#life
     const { prefixUrl } = this.instance
-    const files = await this.#world.stock.fetch(prefixUrl, targetModel, signal, contentHash)
+    using files = await this.#world.stock.fetch(prefixUrl, targetModel, { signal }, contentHash)
     return await this.#loader.load({ modelId, targetModel, directory: files.directory }, signal)
   }
 
@@ -337,7 +344,7 @@ export class InstanceModels {
     const before = findIdle()
     if (before === undefined) return
     try {
-      const files = await this.#world.stock.refetch(prefixUrl, targetModel, signal)
+      using files = await this.#world.stock.refetch(prefixUrl, targetModel, { signal })
       const resident = findIdle()
       if (resident === undefined || files.contentHash === resident.contentHash) return
       await this.#share(targetModel, this.#place(targetModel, files, { fetchMs: 0, signal }))
@@ -345,6 +352,17 @@ export class InstanceModels {
       if (signal.aborted) return
       this.#world.recordEvent(notReplacedEvent(before, failureOf(error, targetModel)))
     }
+  }
+
+  // Nobody waits for it, so it takes nobody's place.
+  async #copy(targetModel: string): Promise<void> {
+    await this.#opened.promise
+    if (this.#residents.find(targetModel) !== undefined) return
+    const { prefixUrl, memoryBytesMax } = this.instance
+    const need = { signal: this.#life.signal }
+    using files = await this.#world.stock.fetch(prefixUrl, targetModel, need)
+    const hasRoom = this.#residents.ledger.hasRoomFor(files.bytes, memoryBytesMax)
+    if (hasRoom) await this.#want(targetModel)
   }
 
   #hold(targetModel: string, error: unknown): void {

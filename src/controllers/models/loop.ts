@@ -10,6 +10,7 @@ import type { Log } from '../../platform/log.ts'
 import { WorkQueue } from '../../platform/work-queue.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { FleetRuntime } from '../../ports/fleet-runtime.ts'
+import type { ModelDisk } from '../../ports/model-disk.ts'
 import type { ModelContainer } from '../../ports/model-container.ts'
 import type { ModelLink } from '../../ports/model-link.ts'
 import type { Store } from '../../ports/store.ts'
@@ -17,9 +18,10 @@ import { GatewayStatements } from './gateway-statements.ts'
 import { InstanceModels } from './instance-models.ts'
 import type { ModelInstance } from './model-instance.ts'
 import { ModelStock } from './model-stock.ts'
-import type { PrepareModel } from './model-stock.ts'
 
 const RESYNC_INTERVAL_MS = 30_000
+// By then instances have said what is loaded there, and which files that uses.
+const TAKEN_OVER_MS = 60_000
 const MEMORY_SHARE = 0.9
 // With models that do not stay, loading is what an instance does.
 const LOADS_PER_WORKER_UNCACHED = 4
@@ -30,7 +32,9 @@ export interface ModelLoopPorts {
   readonly runtime: FleetRuntime
   readonly link: ModelLink
   readonly container: ModelContainer
-  readonly prepareModel: PrepareModel
+  readonly disk: ModelDisk
+  /** What the files of models may take of the disk. */
+  readonly diskBytesMax: number
   readonly measureBytes: (pid: number) => Promise<number | undefined>
   readonly machine: InstanceShape
   readonly clock: Clock
@@ -68,10 +72,19 @@ class Models implements ModelLoop {
   readonly #timesByVariant = new Map<string, VariantTimes>()
   readonly #queue: WorkQueue
   readonly #ends: (() => void)[] = []
+  readonly #stopping = new AbortController()
 
   constructor(ports: ModelLoopPorts) {
     this.#ports = ports
-    this.#stock = new ModelStock(ports.prepareModel)
+    this.#stock = new ModelStock({
+      disk: ports.disk,
+      bytesMax: ports.diskBytesMax,
+      contentHashesLoaded: () => new Set(this.#contentHashesLoaded()),
+      onRemoved: (contentHash, inputs) => {
+        ports.log.info({ contentHash, ...inputs }, 'model files removed')
+      },
+      nowMs: ports.nowMs,
+    })
     this.#statements = new GatewayStatements({
       ...ports,
       sleep: (ms, signal) => ports.clock.sleep(ms, signal),
@@ -105,17 +118,34 @@ class Models implements ModelLoop {
       }),
     )
     this.#queue.start()
+    void this.#countLeftovers()
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort()
     for (const end of this.#ends) end()
     await this.#queue.stop()
     for (const models of this.#modelsByInstance.values()) models.close()
   }
 
+  async #countLeftovers(): Promise<void> {
+    const { clock, log } = this.#ports
+    try {
+      await clock.sleep(TAKEN_OVER_MS, this.#stopping.signal)
+      await this.#stock.start()
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) {
+        log.warn({ err: error }, 'model files of an earlier life not counted')
+      }
+    }
+  }
+
   contentHashesInUse(): readonly string[] {
-    const loaded = [...this.#modelsByInstance.values()].flatMap((models) => models.contentHashes())
-    return [...loaded, ...this.#stock.contentHashes()]
+    return [...this.#contentHashesLoaded(), ...this.#stock.contentHashes()]
+  }
+
+  #contentHashesLoaded(): readonly string[] {
+    return [...this.#modelsByInstance.values()].flatMap((models) => models.contentHashes())
   }
 
   describe(endpointName: string): EndpointModelsReport {

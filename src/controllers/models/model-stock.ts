@@ -1,15 +1,7 @@
 import { BerthError, isBerthError } from '../../domain/errors.ts'
-import type { ModelDataSource } from '../../domain/model.ts'
-
-/** The files of a model on the disk, shared and read-only. */
-export interface ModelFiles {
-  readonly directory: string
-  readonly contentHash: string
-  readonly bytes: number
-}
-
-/** Makes a model's files available on the disk. */
-export type PrepareModel = (source: ModelDataSource, signal: AbortSignal) => Promise<ModelFiles>
+import type { ModelFiles } from '../../ports/model-disk.ts'
+import { DiskRoom } from './disk-room.ts'
+import type { DiskRoomOptions, FilesNeed, HeldFiles } from './disk-room.ts'
 
 /**
  * The models of multi-model endpoints that are on the disk, by where they came from.
@@ -18,48 +10,69 @@ export type PrepareModel = (source: ModelDataSource, signal: AbortSignal) => Pro
  * is fetched again.
  */
 export class ModelStock {
-  readonly #prepare: PrepareModel
+  readonly #room: DiskRoom
   readonly #filesByUrl = new Map<string, ModelFiles>()
 
-  constructor(prepare: PrepareModel) {
-    this.#prepare = prepare
+  constructor(options: DiskRoomOptions) {
+    this.#room = new DiskRoom({
+      ...options,
+      onRemoved: (contentHash, inputs) => {
+        this.discard(contentHash)
+        options.onRemoved(contentHash, inputs)
+      },
+    })
+  }
+
+  /** Counts what an earlier life left. */
+  start(): Promise<void> {
+    return this.#room.start()
   }
 
   /** Files that must stay where they are. */
   contentHashes(): readonly string[] {
-    return [...this.#filesByUrl.values()].map(({ contentHash }) => contentHash)
+    return this.#room.contentHashes()
+  }
+
+  /** Models that are loaded from these files were used so often. */
+  recordUse(contentHash: string, count: number): void {
+    this.#room.recordUse(contentHash, count)
   }
 
   /**
+   * The files of a model, to be held while it is loaded.
+   *
    * @param contentHash what the files must be, where others may have come since.
-   * @throws BerthError `ValidationError`: there is no such object; `ModelError`: it is no model archive.
+   * @throws BerthError `ValidationError`: there is no such object; `ModelError`: it is no model archive;
+   * `ServiceUnavailable`: no room on the disk.
    */
   async fetch(
     prefixUrl: string,
     targetModel: string,
-    signal: AbortSignal,
+    need: FilesNeed,
     contentHash?: string,
-  ): Promise<ModelFiles> {
+  ): Promise<HeldFiles> {
     const known = this.#filesByUrl.get(prefixUrl + targetModel)
     if (known !== undefined && (contentHash ?? known.contentHash) === known.contentHash) {
-      return known
+      const held = this.#room.hold(known)
+      if (held !== undefined) return held
     }
-    return await this.refetch(prefixUrl, targetModel, signal)
+    return await this.refetch(prefixUrl, targetModel, need)
   }
 
   /** The files as the store has them now. Throws as {@link ModelStock.fetch} does. */
-  async refetch(prefixUrl: string, targetModel: string, signal: AbortSignal): Promise<ModelFiles> {
+  async refetch(prefixUrl: string, targetModel: string, need: FilesNeed): Promise<HeldFiles> {
     const url = prefixUrl + targetModel
     try {
-      const files = await this.#prepare({ kind: 'archive', url }, signal)
-      this.#filesByUrl.set(url, files)
-      return files
+      const held = await this.#room.fetch(url, need)
+      const { directory, contentHash, bytes } = held
+      this.#filesByUrl.set(url, { directory, contentHash, bytes })
+      return held
     } catch (error) {
       throw asInvocationError(error, url, targetModel)
     }
   }
 
-  /** Nothing needs the files any more. */
+  /** The next load asks the store again. */
   discard(contentHash: string): void {
     for (const [url, files] of this.#filesByUrl) {
       if (files.contentHash === contentHash) this.#filesByUrl.delete(url)

@@ -37,6 +37,11 @@ export class MemoryLedger {
     return FIXED_BYTES + this.#ratio * fileBytes
   }
 
+  /** Whether another model of such files is expected to fit into so many bytes, program and all. */
+  hasRoomFor(fileBytes: number, bytesMax: number): boolean {
+    return this.bytes + this.predictBytes(fileBytes) <= bytesMax
+  }
+
   /** What the model is believed to take; 0 for one that is not there. */
   bytesOf(model: string): number {
     return this.#entryByModel.get(model)?.bytes ?? 0

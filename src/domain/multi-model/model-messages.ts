@@ -4,7 +4,8 @@ import type { ErrorCode } from '../errors.ts'
  * What gateways and control say to each other about the models of multi-model endpoints, as further kinds of the link's
  * messages. Control owns what is loaded where; gateways know it all and ask only for what is not there.
  *
- *   gateway → control   model-wanted   an invocation waits for a model on an instance
+ *   gateway → control   model-wanted   an invocation waits for a model on an instance; or the store is to be looked at; or
+ *                                      the model is to be copied there if there is room: nobody waits then
  *                       models-used    how often each was used since the last such message
  *                       model-released the answer to model-revoked: nothing of this gateway uses the model, or it is busy
  *                       model-done     nothing uses a model any more that is not to stay loaded
@@ -61,6 +62,8 @@ export type ModelAsk =
       readonly doubtedModelId?: string
       /** Whether the store is to be asked for a newer one. */
       readonly isRevalidation?: boolean
+      /** Whether it is loaded elsewhere and is to be loaded here too, displacing nothing. */
+      readonly isCopy?: boolean
     }
   | {
       readonly kind: 'models-used'

@@ -78,6 +78,11 @@ export class ModelDirectory {
     this.#options.ask({ kind: 'model-wanted', ...place, isRevalidation: true })
   }
 
+  /** Has control load a copy of a model that is loaded elsewhere, if there is room: nobody waits for it. */
+  askForCopy(place: ModelPlace): void {
+    this.#options.ask({ kind: 'model-wanted', ...place, isCopy: true })
+  }
+
   /** An invocation begins to use it, or to wait for it: it is not let go until {@link ModelDirectory.endUse}. */
   beginUse(home: ModelHome): void {
     home.inUseCount += 1

@@ -1,4 +1,5 @@
 import { decideShare } from '../../domain/fair-share.ts'
+import { ModelCopies } from '../../domain/multi-model/model-copies.ts'
 import { chooseModelInstance } from '../../domain/multi-model/placement.ts'
 import type { ModelCandidate } from '../../domain/multi-model/placement.ts'
 import { RoundRobin } from '../../domain/round-robin.ts'
@@ -25,6 +26,8 @@ export interface ModelLaneOptions {
   readonly admission: Admission
   readonly directory: ModelDirectory
   readonly nowMs: () => number
+  /** A model is worth a copy on one more instance. */
+  readonly onCopyDue: (instanceId: string, targetModel: string) => void
 }
 
 /** An instance, what of each model it has outstanding, and the line before it. */
@@ -88,6 +91,7 @@ export class ModelLane {
   readonly #options: ModelLaneOptions
   #route: MultiModelRoute
   readonly #counterByInstance = new Map<string, Counter>()
+  readonly #copies = new ModelCopies()
 
   constructor(route: MultiModelRoute, options: ModelLaneOptions) {
     this.#route = route
@@ -120,7 +124,7 @@ export class ModelLane {
     }
   }
 
-  /** Where an invocation of the model is expected to be answered first. */
+  /** Where an invocation of the model is expected to be answered first. Tells when the model is worth a copy elsewhere. */
   chooseInstance(
     targetModel: string,
     avoidInstanceId: string | undefined,
@@ -139,7 +143,15 @@ export class ModelLane {
     if (candidates.length === 1) return only?.instance
     const ids = candidates.map(({ instanceId }) => instanceId)
     const known = directory.loadMsOf(targetModel, ids) ?? directory.boardOf(ids[0] ?? '')?.loadMs
-    return chooseModelInstance(candidates, targetModel, known ?? LOAD_MS_START)?.instance
+    const loadMs = known ?? LOAD_MS_START
+    const chosen = chooseModelInstance(candidates, targetModel, loadMs)
+    // Where models do not stay, a copy would be gone before it is used.
+    if (chosen !== undefined && this.#route.isCaching) {
+      const placed = { targetModel, loadMs, nowMs: atMs }
+      const due = this.#copies.recordChoice(chosen, candidates, placed)
+      if (due !== undefined) this.#options.onCopyDue(due.instanceId, targetModel)
+    }
+    return chosen?.instance
   }
 
   /** A slot at once where the model's share allows it and nobody of it waits. */

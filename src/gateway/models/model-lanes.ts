@@ -64,7 +64,16 @@ export class ModelLanes {
       const key = laneKey(endpointName, variantName)
       kept.add(key)
       const entry = this.#entryByVariant.get(key) ?? {
-        lane: new ModelLane(multiModel, this.#options),
+        lane: new ModelLane(multiModel, {
+          ...this.#options,
+          onCopyDue: (instanceId, targetModel) =>
+            this.#options.directory.askForCopy({
+              endpointName,
+              variantName,
+              instanceId,
+              targetModel,
+            }),
+        }),
         counters: { endpointName, variantName, ...NO_COUNTS },
         loadingCount: 0,
       }
