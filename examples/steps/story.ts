@@ -10,12 +10,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { berthProgram, readEnvironment, startBerth } from '../digits/steps/berth.ts'
+import type { BerthEnvironment } from '../digits/steps/berth.ts'
 
 const PACKAGE_ROOT = join(import.meta.dirname, '../..')
 
 /** One invocation. */
 export interface Question {
   readonly endpointName: string
+  /** Of an endpoint of many models. */
+  readonly targetModel?: string
   readonly body: Uint8Array | string
   readonly contentType: string
   readonly accept: string
@@ -23,6 +26,8 @@ export interface Question {
 
 /** A Berth of an example's own, and what an example does with it. */
 export interface Story {
+  /** What the AWS SDKs need to know of it. */
+  readonly environment: BerthEnvironment
   /** `berth deploy FOLDER --name NAME`, with its output shown; waits until the endpoint is in service. */
   readonly deploy: (
     folder: string,
@@ -44,9 +49,11 @@ export async function tellStory<T>(tell: (story: Story) => Promise<T>): Promise<
   const berth = await startBerth({ packageRoot: PACKAGE_ROOT, dataDir, port: 0 })
   try {
     console.log(`Berth answers at ${berth.url}`)
-    const client = await createClient(dataDir)
+    const environment = await readEnvironment(PACKAGE_ROOT, dataDir)
+    const client = createClient(environment)
     try {
       return await tell({
+        environment,
         deploy: (folder, name, ...flags) =>
           runBerth(['deploy', folder, '--name', name, '--data-dir', dataDir, ...flags]),
         ask: (question) => ask(client, question),
@@ -67,8 +74,7 @@ export async function runPython(file: string, ...args: readonly string[]): Promi
   return (await promisify(execFile)(python, [file, ...args])).stdout.trim()
 }
 
-async function createClient(dataDir: string): Promise<SageMakerRuntimeClient> {
-  const environment = await readEnvironment(PACKAGE_ROOT, dataDir)
+function createClient(environment: BerthEnvironment): SageMakerRuntimeClient {
   return new SageMakerRuntimeClient({
     endpoint: environment.AWS_ENDPOINT_URL,
     region: environment.AWS_REGION,
@@ -102,9 +108,10 @@ async function* askStream(
   }
 }
 
-function inputOf({ endpointName, body, contentType, accept }: Question) {
+function inputOf({ endpointName, targetModel, body, contentType, accept }: Question) {
   return {
     EndpointName: endpointName,
+    ...(targetModel !== undefined && { TargetModel: targetModel }),
     ContentType: contentType,
     Accept: accept,
     Body: typeof body === 'string' ? Buffer.from(body) : body,
