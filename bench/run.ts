@@ -16,12 +16,14 @@ import { type BenchOptions, FULL, SMOKE } from './harness/scale.ts'
 import { measureOverload } from './overload.ts'
 import { measureMidSize } from './mid-size.ts'
 import { measureMultiModel } from './multi-model.ts'
+import { measureManyLive } from './multi-model-live.ts'
 import { measurePlatform } from './platform.ts'
 import { measureProtocols } from './protocols.ts'
 import { measureSeveralContainers } from './several-containers.ts'
 import { measureSigV4 } from './sigv4.ts'
 import { measureStoreAtSize } from './store-at-size.ts'
 import { measureStream } from './stream.ts'
+import { measureTenModels } from './ten-models.ts'
 
 type Bench = (options: BenchOptions) => Promise<Section>
 
@@ -44,6 +46,8 @@ const PLATFORM_BENCHES = {
   'mid-size': measureMidSize,
   'multi-model': measureMultiModel,
   containers: measureSeveralContainers,
+  'multi-model-live': measureManyLive,
+  'ten-models': measureTenModels,
   overload: measureOverload,
   memory: measureGatewayMemory,
   store: measureStoreAtSize,
