@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
+import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -8,7 +9,11 @@ import { GatewayWorld, variant } from '../support/gateway-world.ts'
 import type { Answer } from '../support/gateway-world.ts'
 import { RawConnection, encodePost, signHeaders } from '../support/raw-http.ts'
 import { until } from '../support/until.ts'
+import { BodyBudget } from '../../src/gateway/body-budget.ts'
+import { Front } from '../../src/gateway/front/front.ts'
+import { DEFAULT_LIMITS } from '../../src/gateway/limits.ts'
 import type { GatewayLimits } from '../../src/gateway/limits.ts'
+import { systemClock } from '../../src/platform/clock.ts'
 
 const PATH = '/endpoints/e/invocations'
 const STREAM_PATH = '/endpoints/e/invocations-response-stream'
@@ -107,6 +112,42 @@ test('a client that sends far ahead of its turn is left unread, and served in th
   release.resolve()
   await until('all answers', () => replyCount(connection.received) === 200)
   connection.socket.destroy()
+})
+
+test('a body that has come whole before its turn does not leave the connection unread', async () => {
+  // More than is read ahead of a turn; its last piece makes it so.
+  const [first, last] = ['x'.repeat(40_000), 'x'.repeat(30_000)]
+  const head = `POST ${PATH} HTTP/1.1\r\nHost: h\r\nContent-Length: 70000\r\n\r\n`
+  const accepted: Socket[] = []
+  const front = new Front({
+    limits: DEFAULT_LIMITS,
+    clock: systemClock,
+    isStopping: () => false,
+    handOver: (socket) => socket.destroy(),
+    serve: async (incoming) => {
+      await until('the socket to be left unread', () => accepted[0]?.isPaused() === true)
+      using body = await incoming.receiveBody({
+        ...DEFAULT_LIMITS,
+        budget: new BodyBudget(1e6).of('e'),
+      })
+      incoming.client.sendWhole(200, {}, body.bytes)
+    },
+  })
+  const server = createServer((socket) => {
+    accepted.push(socket)
+    front.accept(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const connection = new RawConnection(Object(server.address()).port)
+  for (const count of [1, 2]) {
+    connection.send(head + first)
+    const readBytes = count * (head.length + first.length) + (count - 1) * last.length
+    await until('the first piece to be read', () => accepted[0]?.bytesRead === readBytes)
+    connection.send(last)
+    await until(`reply ${count}`, () => replyCount(connection.received) === count)
+  }
+  connection.socket.destroy()
+  server.close()
 })
 
 const handedOver: readonly (readonly [given: string, next: string])[] = [

@@ -213,10 +213,11 @@ export class ClientConnection implements ReplyChannel {
     }
     this.#state = 'reading'
     this.#timer.set(this.#deps.limits.idleTimeoutMs)
+    // Left unread for what came ahead: of the next request, or of this one's body before its turn.
+    this.socket.resume()
     const next = this.#ahead
     if (next === undefined) return
     this.#ahead = undefined
-    this.socket.resume()
     this.#read(next)
   }
 
