@@ -143,6 +143,11 @@ const header = (text: string, version = 1): Buffer => {
 
 for (const [given, body, message] of [
   ['text', Buffer.from('[[1, 2]]'), /not an npy file/],
+  [
+    'more dimensions than numpy has',
+    header(`{'descr': '<f4', 'fortran_order': True, 'shape': (${'1, '.repeat(65)}), }`),
+    /65 dimensions; at most 64/,
+  ],
   ['a header that is cut', header("{'descr'").subarray(0, 12), /ends inside its header/],
   ['a version to come', header('', 9), /version 9/],
   [

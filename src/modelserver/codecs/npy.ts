@@ -14,6 +14,8 @@ export interface NumericTensor {
   readonly elements: Exclude<Elements, string[]>
 }
 
+// As many as numpy makes.
+const RANK_MAX = 64
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1')
 
 // Source: numpy.lib.format. The byte order is a character before these.
@@ -100,7 +102,12 @@ function readShape(header: string): number[] {
   const match = /'shape'\s*:\s*\(([\d\s,L]*)\)/.exec(header)
   if (match === null) throw new Rejection(400, 'The npy body has no shape in its header.')
   const numbers = (match[1] ?? '').split(',').map((part) => part.replace('L', '').trim())
-  return numbers.filter((part) => part !== '').map(Number)
+  const dims = numbers.filter((part) => part !== '').map(Number)
+  if (dims.length <= RANK_MAX) return dims
+  throw new Rejection(
+    400,
+    `The npy body has ${dims.length} dimensions; at most ${RANK_MAX} are read.`,
+  )
 }
 
 function createElements(type: NumericType, count: number): NumericTensor['elements'] {

@@ -1,10 +1,14 @@
 import type { Buffer } from 'node:buffer'
 import { Rejection } from '../rejection.ts'
 import { parseNpy } from './npy.ts'
+import { VALUES_MAX } from './sparse.ts'
 import type { SparseRows } from './sparse.ts'
 import { readZip } from './zip.ts'
+import type { ZipMember } from './zip.ts'
 
-const MEMBER_BYTES_MAX = 128 * 1024 * 1024
+// The header of an npy file of a matrix is far shorter.
+const HEADER_BYTES_MAX = 4096
+const MEMBER_BYTES_MAX = VALUES_MAX * Float64Array.BYTES_PER_ELEMENT + HEADER_BYTES_MAX
 const FORMATS = 'csr, csc and coo are read'
 
 type Numbers = ArrayLike<number>
@@ -15,15 +19,15 @@ type Numbers = ArrayLike<number>
  * @throws Rejection 400: not such a matrix; 413: too large.
  */
 export function parseSparseNpz(body: Buffer): SparseRows {
-  const members = readZip(body, MEMBER_BYTES_MAX)
+  const members = readZip(body)
   const read = (name: string): Numbers => {
     const member = members.get(`${name}.npy`)
-    if (member !== undefined) return Array.from(parseNpy(member).elements, Number)
+    if (member !== undefined) return readNumbers(name, member)
     const found = [...members.keys()].join(', ') || 'nothing'
     const expected = `a sparse matrix of scipy.sparse.save_npz has ${name}.npy`
     throw new Rejection(400, `The npz body has ${found.slice(0, 200)}; ${expected}.`)
   }
-  const format = formatOf(members.get('format.npy'))
+  const format = formatOf(members.get('format.npy')?.unpack(HEADER_BYTES_MAX))
   const shape = read('shape')
   const [rowCount = NaN, columnCount = NaN] = [shape[0], shape[1]]
   if (shape.length !== 2 || !isCount(rowCount) || !isCount(columnCount)) {
@@ -37,15 +41,21 @@ export function parseSparseNpz(body: Buffer): SparseRows {
   if (format === 'coo') return { ...size, rows: read('row'), columns: read('col'), values }
   const outer = expand(read('indptr'), values.length)
   const inner = read('indices')
-  if (inner.length !== values.length || outer.length !== values.length) {
-    throw new Rejection(
-      400,
-      `The npz body has ${values.length} values and ${inner.length} indices.`,
-    )
-  }
   if (format === 'csr') return { ...size, rows: outer, columns: inner, values }
   if (format === 'csc') return { ...size, rows: inner, columns: outer, values }
   throw new Rejection(400, `The npz body is a sparse matrix in the form ${format}; ${FORMATS}.`)
+}
+
+function readNumbers(name: string, member: ZipMember): Numbers {
+  const { elements } = parseNpy(member.unpack(MEMBER_BYTES_MAX))
+  if (elements.length > VALUES_MAX) {
+    throw new Rejection(
+      413,
+      `${name}.npy of the npz body has ${elements.length} values; at most ${VALUES_MAX} are read.`,
+    )
+  }
+  const isWide = elements instanceof BigInt64Array || elements instanceof BigUint64Array
+  return isWide ? Float64Array.from(elements, Number) : elements
 }
 
 // A text of three characters: the end of its file, as bytes or as four bytes a character.
@@ -60,12 +70,13 @@ function formatOf(member: Buffer | undefined): string {
 
 // Entries from indptr[i] up to indptr[i + 1] belong to i.
 function expand(pointers: Numbers, count: number): Numbers {
-  const owners: number[] = []
+  const owners = new Uint32Array(count)
+  let at = 0
   for (let owner = 0; owner + 1 < pointers.length; owner += 1) {
     const end = Math.min(count, pointers[owner + 1] ?? 0)
-    while (owners.length < end) owners.push(owner)
+    for (; at < end; at += 1) owners[at] = owner
   }
-  return owners
+  return owners.subarray(0, at)
 }
 
 function isCount(value: number): boolean {

@@ -96,8 +96,13 @@ function readTensor(record: Buffer, source: ByteSource, value: Field): RecordRow
     const values = payloads(TENSOR.values).flatMap((bytes) => readNumbers(bytes, type))
     const keys = payloads(TENSOR.keys).flatMap(readVarints)
     const [width] = payloads(TENSOR.shape).flatMap(readVarints)
-    const columns = keys.length > 0 ? keys : undefined
-    return { values, columns, width: columns === undefined ? values.length : width }
+    // A sparse row of zeros alone has neither keys nor values, only its shape.
+    const isSparse = keys.length > 0 || (values.length === 0 && width !== undefined)
+    if (!isSparse) return { values, columns: undefined, width: values.length }
+    if (keys.length !== values.length) {
+      throw new ProtobufError(`it has ${values.length} values and ${keys.length} keys`)
+    }
+    return { values, columns: keys, width }
   }
   throw new ProtobufError('its features are no tensor of numbers')
 }

@@ -121,6 +121,15 @@ for (const { given, outputs, format, options, expected } of [
       '{"predictions":[{"label":"yes","scores":{"no":1,"yes":2}},{"label":"no","scores":{"no":3,"yes":"NaN"}}]}',
   },
   {
+    given: 'scores of which the first is no number',
+    outputs: [
+      { name: 's', type: 'float32', dims: [1, 2], elements: Float32Array.of(Number.NaN, -1) },
+    ],
+    format: 'json',
+    options: { labels: ['no', 'yes'] },
+    expected: '{"predictions":[{"label":"yes","scores":{"no":"NaN","yes":-1}}]}',
+  },
+  {
     given: 'several outputs',
     outputs: SEVERAL,
     format: 'json',

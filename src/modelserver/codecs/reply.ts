@@ -7,7 +7,7 @@ import type { Presentation } from './presentation.ts'
 import { nest, nestRows, textAt } from './rows.ts'
 import type { JsonValue } from './rows.ts'
 import type { NamedTensor } from './tensor.ts'
-import { rankClasses } from './top-classes.ts'
+import { heightOf, rankClasses } from './top-classes.ts'
 
 /** The model's outputs, in its order, and how they are to be written. */
 export interface Outcome {
@@ -153,7 +153,7 @@ function byClass(row: JsonValue, classNames: readonly string[] | undefined): Jso
 }
 
 function highest(row: JsonValue, classNames: readonly string[]): JsonValue {
-  const scores = Array.isArray(row) ? row.map(Number) : []
-  const index = scores.reduce((best, score, at) => (score > (scores[best] ?? NaN) ? at : best), 0)
+  const heights = Array.isArray(row) ? row.map((score) => heightOf(Number(score))) : []
+  const index = heights.reduce((best, height, at) => (height > (heights[best] ?? 0) ? at : best), 0)
   return classNames[index] ?? String(index)
 }

@@ -3,10 +3,12 @@ import { Buffer } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import { encodeField } from '../onnx/protobuf.ts'
 import { bindRequest } from './bind.ts'
 import type { Format } from './media-type.ts'
+import { encodeNpy } from './npy.ts'
 import { parseRequest } from './request.ts'
 import type { Signature } from './signature.ts'
 
@@ -46,7 +48,54 @@ const sparseRecord = record(
   ]),
 )
 
+const zeroRecord = record(encodeField(3, Buffer.of(3)))
+
+/** A zip archive of members of these names. */
+function zip(members: Readonly<Record<string, Buffer>>): Buffer {
+  const numbered = (byteCount: number, numbers: Readonly<Record<number, number>>): Buffer => {
+    const head = Buffer.alloc(byteCount)
+    for (const [at, number] of Object.entries(numbers)) head.writeUInt32LE(number, Number(at))
+    return head
+  }
+  let at = 0
+  const entries = Object.entries(members).map(([name, content]) => {
+    const packed = deflateRawSync(content)
+    const local = numbered(30, { 0: 0x04034b50, 26: name.length })
+    const sizes = { 20: packed.length, 24: content.length, 28: name.length, 42: at }
+    const central = numbered(46, { 0: 0x02014b50, 10: 8, ...sizes })
+    at += local.length + name.length + packed.length
+    const label = Buffer.from(name)
+    return { file: Buffer.concat([local, label, packed]), central: Buffer.concat([central, label]) }
+  })
+  const end = numbered(22, { 0: 0x06054b50, 10: entries.length, 16: at })
+  const directory = entries.map(({ central }) => central)
+  return Buffer.concat([...entries.map(({ file }) => file), ...directory, end])
+}
+
+const SHAPE = encodeNpy({ type: 'int32', dims: [2], elements: Int32Array.of(1, 3) })
+
+/** A matrix of one row of three, as scipy saves it. */
+function matrix(form: string, arrays: Readonly<Record<string, readonly number[]>>): Buffer {
+  const shaped = Object.entries({ shape: [1, 3], ...arrays }).map(([name, numbers]) => {
+    const elements = Float64Array.from(numbers)
+    return [`${name}.npy`, encodeNpy({ type: 'float64', dims: [elements.length], elements })]
+  })
+  return zip({ 'format.npy': Buffer.from(form), ...Object.fromEntries(shaped) })
+}
+
 for (const { given, format, body, expected } of [
+  {
+    given: 'several values for one place, which are added up',
+    format: 'npz',
+    body: matrix('coo', { data: [2, 3, 4], row: [0, 0, 0], col: [1, 1, 2] }),
+    expected: { dims: [1, 3], values: [0, 5, 4] },
+  },
+  {
+    given: 'a sparse record of zeros alone',
+    format: 'recordio',
+    body: Buffer.concat([zeroRecord, sparseRecord]),
+    expected: { dims: [2, 3], values: [0, 0, 0, 0, 7, 0] },
+  },
   { given: 'LIBSVM from 1', format: 'libsvm', body: '1 1:1.5\n0 3:-2\n', expected: MATRIX },
   { given: 'LIBSVM from 0', format: 'libsvm', body: '1 0:1.5\n0 2:-2 # x\n', expected: MATRIX },
   { given: 'LIBSVM without labels', format: 'libsvm', body: '1:1.5\nqid:4 3:-2', expected: MATRIX },
@@ -88,6 +137,27 @@ for (const { given, format, body, message } of [
     message: /does not begin a record/,
   },
   {
+    given: 'fewer places than values',
+    format: 'npz',
+    body: matrix('coo', { data: [2, 3], row: [0], col: [1, 2] }),
+    message: /there are 2 values, and for them 1 rows and 2 columns/,
+  },
+  {
+    given: 'a place between two columns',
+    format: 'npz',
+    body: matrix('coo', { data: [2], row: [0], col: [0.5] }),
+    message: /row 1 has a value in column 1\.5/,
+  },
+  {
+    given: 'a record of fewer keys than values',
+    format: 'recordio',
+    body: Buffer.concat([
+      record(Buffer.concat([encodeField(1, floats(7, 8)), encodeField(2, Buffer.of(1))])),
+      sparseRecord,
+    ]),
+    message: /Record 1 .* 2 values and 1 keys/,
+  },
+  {
     given: 'a record without numbers',
     format: 'recordio',
     body: record(floats(1), { tensorField: 9 }),
@@ -103,6 +173,16 @@ for (const { given, format, body, message } of [
   test(`refuses ${given}`, () =>
     assert.throws(() => bind(format, body), { name: 'Rejection', status: 400, message }))
 }
+
+test('refuses an archive that stands for more values than are read', () => {
+  const dims = [2 ** 24 + 1]
+  const data = encodeNpy({ type: 'int8', dims, elements: new Int8Array(dims[0] ?? 0) })
+  const tooMany = zip({ 'format.npy': Buffer.from('csr'), 'shape.npy': SHAPE, 'data.npy': data })
+  assert.throws(() => bind('npz', tooMany), {
+    status: 413,
+    message: /data\.npy of the npz body has 16777217 values; at most 16777216 are read/,
+  })
+})
 
 test('refuses more values than are served', () => {
   const inputs = [{ name: 'x', type: 'float32', dims: ['N', 2 ** 23] }] as const

@@ -53,7 +53,10 @@ function findScores(
 function rank(row: JsonValue, names: readonly string[] | undefined): RankedRow['classes'] {
   const scores = Array.isArray(row) ? row.map(Number) : []
   const classes = scores.map((score, index) => ({ label: names?.[index] ?? String(index), score }))
-  // NaN is below every number.
-  const height = (score: number): number => (Number.isNaN(score) ? -Infinity : score)
-  return classes.toSorted((left, right) => height(right.score) - height(left.score) || 0)
+  return classes.toSorted((left, right) => heightOf(right.score) - heightOf(left.score) || 0)
+}
+
+/** A score to be compared with others: NaN is below every number. */
+export function heightOf(score: number): number {
+  return Number.isNaN(score) ? -Infinity : score
 }

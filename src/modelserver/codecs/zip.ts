@@ -13,30 +13,45 @@ const MEMBERS_MAX = 64
 const STORED = 0
 const DEFLATED = 8
 
+/** A file of an archive, packed as it came. */
+export interface ZipMember {
+  /** @throws Rejection 400: it cannot be unpacked; 413: it would have more bytes. */
+  readonly unpack: (bytesMax: number) => Buffer
+}
+
 /**
  * The members of a small zip archive, such as `numpy.savez` and `scipy.sparse.save_npz` write. No zip64, no encryption.
+ * Only what is asked for is unpacked: a kilobyte can stand for a megabyte.
  *
- * @param memberBytesMax of one member when unpacked.
- * @throws Rejection 400: not a zip archive, or one of another kind; 413: a member is larger.
+ * @throws Rejection 400: not a zip archive, or one of another kind.
  */
-export function readZip(body: Buffer, memberBytesMax: number): ReadonlyMap<string, Buffer> {
-  const members = new Map<string, Buffer>()
-  try {
+export function readZip(body: Buffer): ReadonlyMap<string, ZipMember> {
+  return refusingFaults(() => {
+    const members = new Map<string, ZipMember>()
     const end = findEnd(body)
     const count = body.readUInt16LE(end + 10)
     if (count > MEMBERS_MAX) throw new Rejection(400, `The archive has ${count} members.`)
     let at = body.readUInt32LE(end + 16)
     for (let index = 0; index < count; index += 1) {
       if (body.readUInt32LE(at) !== CENTRAL_HEAD) throw new RangeError('no directory')
+      const entryAt = at
+      const unpack = (bytesMax: number): Buffer =>
+        refusingFaults(() => readMember(body, entryAt, bytesMax))
       const nameEnd = at + 46 + body.readUInt16LE(at + 28)
-      members.set(body.toString('utf8', at + 46, nameEnd), readMember(body, at, memberBytesMax))
+      members.set(body.toString('utf8', at + 46, nameEnd), { unpack })
       at = nameEnd + body.readUInt16LE(at + 30) + body.readUInt16LE(at + 32)
     }
+    return members
+  })
+}
+
+function refusingFaults<T>(read: () => T): T {
+  try {
+    return read()
   } catch (error) {
     if (error instanceof Rejection) throw error
     throw new Rejection(400, 'The body is not a zip archive that can be read.')
   }
-  return members
 }
 
 function findEnd(body: Buffer): number {

@@ -17,7 +17,8 @@ _TYPES = {2: "<f4", 3: "<f8", 7: None}
 def decode(body: bytes):
     """A float32 array of the rows; a scipy CSR matrix when they are sparse. ValueError says which record is wrong."""
     rows = [_row(record, number) for number, record in enumerate(_records(body), 1)]
-    if any(keys for _, keys, _ in rows):
+    # A sparse row of zeros alone has neither keys nor values, only its shape.
+    if any(keys or (shape and not values) for values, keys, shape in rows):
         return _sparse(rows)
     import numpy
 
