@@ -24,9 +24,14 @@ export class ReplyStream implements AsyncIterable<Uint8Array> {
     this.#onAbandoned = listener.onAbandoned
   }
 
+  /** The worker is made to wait for the reader. */
+  get isFull(): boolean {
+    return this.#parts.length >= HELD_COUNT_MAX
+  }
+
   add(part: Buffer): void {
     this.#parts.push(part)
-    if (this.#parts.length >= HELD_COUNT_MAX) this.#onFull()
+    if (this.isFull) this.#onFull()
     this.#wake?.()
   }
 

@@ -121,7 +121,8 @@ export class Seat {
       case 'reply-data':
         // What comes for a caller that has left is dropped, or it would hold the worker up.
         if (this.#cancelling === undefined) call.stream?.add(Buffer.from(body))
-        return this.#expect()
+        if (call.stream?.isFull !== true) this.#expect()
+        return
       case 'reply-end':
         call.stream?.end()
         return this.#finish()
