@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 
+import { threadUrl } from '../../src/modelserver/node/thread-url.ts'
+import { NodeInstance } from '../../src/modelserver/triton/node/node-instance.ts'
 import { ensureTritonClient, runTritonClient } from '../support/triton-client.ts'
 import { startTriton, TestRepository } from '../support/triton-server.ts'
 import type { RepositoryFiles, RunningTriton } from '../support/triton-server.ts'
@@ -179,6 +182,60 @@ export default defineModel({
   assert.match(text, /The Node worker did not answer within 1 s \(node,call-timeout-seconds\)\./)
   assert.equal((await ask(1)).status, 200)
   assert.equal(await server.stop(), 0)
+})
+
+test('a decoupled model is not run for a caller that left while another one was served', async () => {
+  const endless = `
+import { defineModel } from 'berth/model'
+export default defineModel({
+  signature: {
+    inputs: { x: { datatype: 'INT32', dims: [1] } }, outputs: { x: { datatype: 'INT32', dims: [1] } },
+    maxBatchSize: 2, isDecoupled: true,
+  },
+  async *predict({ x }) {
+    for (;;) yield { x }
+  },
+})`
+  using repository = new TestRepository({ 'endless/1/model.ts': { text: endless } })
+  const modelDirectory = join(repository.path, 'endless')
+  const instance = new NodeInstance({
+    name: 'endless_0',
+    callMsMax: 0,
+    log: () => undefined,
+    launch: {
+      url: threadUrl('tensor-thread'),
+      environment: {},
+      heapMbMax: 128,
+      data: { modelDirectory, codeFolders: [join(modelDirectory, '1')], defaultProgram: 'model' },
+    },
+  })
+  const callers = [new AbortController(), new AbortController()]
+  const failures: string[] = []
+  const tensor = { name: 'x', datatype: 'INT32', shape: [1, 1], data: new Uint8Array(4) } as const
+  const requests = callers.map(({ signal }, index) => ({
+    id: '',
+    inputs: [tensor],
+    requestedOutputs: ['x'],
+    parameters: new Map(),
+    batchSize: 1,
+    correlationId: 0n,
+    isSequenceStart: false,
+    isSequenceEnd: false,
+    priority: 0,
+    timeoutMs: 0,
+    signal,
+    // The first answer is there, the second request waits: both leave.
+    respond: () => {
+      for (const caller of callers.toReversed()) caller.abort()
+    },
+    fail: (error: unknown) => void failures.push(`${index}: ${String(error)}`),
+  }))
+  try {
+    await instance.execute(requests)
+    assert.match(failures.join(), /^0: .*Nobody waits for it.*,1: .*request cancelled$/)
+  } finally {
+    await instance.close()
+  }
 })
 
 suite('models that cannot be loaded say why in the index', () => {

@@ -20,6 +20,8 @@ export interface PackageManifest {
 }
 
 const LOCK_FILES = ['package-lock.json', 'npm-shrinkwrap.json']
+// As npm has it; `~1.2.0` is a version.
+const LOCAL = /^(file:|link:|[./]|~\/)/
 const DEPENDENCIES = ['dependencies', 'optionalDependencies'] as const
 
 /**
@@ -52,7 +54,7 @@ export async function findManifest(
       name,
       textByFile,
       isLocked: LOCK_FILES.some((file) => textByFile.has(file)),
-      isLocal: dependencies.some(([, wanted]) => /^(file:|link:|[./~])/.test(wanted)),
+      isLocal: dependencies.some(([, wanted]) => LOCAL.test(wanted)),
       trustedPackages: trustedPackagesOf(json),
     }
   }

@@ -7,6 +7,7 @@ import type { DeclaredSignature, GivenTensor } from '../../node/worker/tensors.t
 import type { ExecutionTimes, InferenceRequest, ModelInstance } from '../backend.ts'
 import { nowNs } from '../clock.ts'
 import { gatherInputs, scatterOutputs } from '../gather.ts'
+import { cancelled } from '../runner.ts'
 import { ServingError } from '../serving-error.ts'
 
 /** What an instance needs. */
@@ -22,6 +23,8 @@ export interface NodeInstanceOptions {
 interface Run {
   readonly onOutputs: (outputs: readonly GivenTensor[]) => void
   readonly settled: PromiseWithResolvers<Executed>
+  /** Nobody waits for it: it has its last time to end. */
+  isCancelled: boolean
 }
 
 type Executed = Pick<ExecutionTimes, 'inputEndNs' | 'outputStartNs'>
@@ -103,6 +106,8 @@ export class NodeInstance implements ModelInstance {
     const thread = this.#thread
     if (thread === undefined)
       throw new ServingError('INTERNAL', 'the instance has ended', 'BACKEND')
+    // It may have waited behind another one of its batch, or for a thread that was started again.
+    if (requests.every(({ signal }) => signal.aborted)) throw cancelled()
     const { buffer, inputs } = gatherInputs(requests)
     const heads = requests.map(({ id, parameters, batchSize }) => {
       return {
@@ -112,8 +117,9 @@ export class NodeInstance implements ModelInstance {
       }
     })
     const settled = Promise.withResolvers<Executed>()
-    this.#run = { onOutputs, settled }
-    const cancelling = new Cancelling(requests, () => this.#cancel(thread))
+    const run = { onOutputs, settled, isCancelled: false }
+    this.#run = run
+    const cancelling = new Cancelling(requests, () => this.#cancel(thread, run))
     try {
       thread.post({ kind: 'run', buffer, inputs, requests: heads }, [buffer])
       this.#expect(thread)
@@ -135,7 +141,8 @@ export class NodeInstance implements ModelInstance {
     this.#patience = setTimeout(() => this.#kill(thread, because), callMsMax)
   }
 
-  #cancel(thread: NodeThread<ToTensorThread, FromTensorThread>): void {
+  #cancel(thread: NodeThread<ToTensorThread, FromTensorThread>, run: Run): void {
+    run.isCancelled = true
     thread.post({ kind: 'cancel' })
     clearTimeout(this.#patience)
     const because = `went on for ${CANCEL_MS_MAX / 1000} s after nobody waited any more`
@@ -178,7 +185,7 @@ export class NodeInstance implements ModelInstance {
     if (run === undefined) return
     switch (message.kind) {
       case 'outputs':
-        this.#expect(thread)
+        if (!run.isCancelled) this.#expect(thread)
         return run.onOutputs(message.outputs)
       case 'executed':
         return run.settled.resolve(message)

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { sharedMemoryDisabled } from '../../../wire/oip/shared-part.ts'
 import type { SharedPart } from '../../../wire/oip/shared-part.ts'
 import { ServingError } from '../serving-error.ts'
@@ -27,6 +27,9 @@ interface Region {
 
 // Where Linux keeps what `shm_open` makes.
 const FOLDER = '/dev/shm'
+// As `shm_open`: a link would lead out of the folder, and a pipe could make us wait.
+const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = constants
+const OPEN_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK
 // What Triton maps begins with a page; clients are told the same here.
 const PAGE_BYTES = 4096
 // Source: Triton refuses the regions of its own Python backend.
@@ -55,7 +58,8 @@ export class SharedRegions {
       throw new ServingError('ALREADY_EXISTS', message)
     }
     const descriptor = openSharedMemory(key)
-    const { size } = fstatSync(descriptor)
+    const stat = fstatSync(descriptor)
+    const size = stat.isFile() ? stat.size : 0
     const isInside = status.byte_size > 0 && status.offset + status.byte_size <= size
     if (!isInside || status.offset % PAGE_BYTES !== 0) {
       closeSync(descriptor)
@@ -144,7 +148,8 @@ function openSharedMemory(key: string): number {
   const file = key.replace(/^\/+/, '')
   const isName = file !== '' && file !== '.' && file !== '..' && !file.includes('/')
   try {
-    if (isName && !file.startsWith(RESERVED_PREFIX)) return openSync(`${FOLDER}/${file}`, 'r+')
+    if (isName && !file.startsWith(RESERVED_PREFIX))
+      return openSync(`${FOLDER}/${file}`, OPEN_FLAGS)
   } catch {
     // Said below: why it cannot be opened is not for clients.
   }
