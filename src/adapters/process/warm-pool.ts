@@ -24,11 +24,11 @@ export interface WarmPoolWorld {
   readonly installationId: string
   readonly environment: Readonly<Record<string, string>>
   readonly openFilesMax: number
-  readonly records: Records
-  readonly logs: LogFiles
+  readonly records: Pick<Records, 'prepareInstanceFolder' | 'removeInstance'>
+  readonly logs: Pick<LogFiles, 'openPooled'>
   readonly newInstanceId: () => string
   readonly clock: Clock
-  readonly log: Log
+  readonly log: Pick<Log, 'warn'>
 }
 
 /** A waiting process as `berth describe --platform` shows it. */
@@ -96,20 +96,37 @@ export class WarmPool {
     this.#world.clock.sleep(delayMs, signal).then(
       () => {
         this.#isFilling = false
-        while (this.#members.size < this.#options.count) this.#startMember()
+        this.#startMissing()
       },
       () => undefined,
     )
   }
 
+  // A full disk or table of processes must not end control: an instance that finds nobody ready is started afresh.
+  #startMissing(): void {
+    try {
+      while (this.#members.size < this.#options.count) this.#startMember()
+    } catch (error) {
+      this.#world.log.warn({ err: error }, 'warm process not started')
+      this.#fillLater()
+    }
+  }
+
+  #fillLater(): void {
+    const nowMs = this.#world.clock.nowMs()
+    this.#backOff = afterFailure(this.#backOff, nowMs, BACK_OFF)
+    this.#fill(Math.max(REFILL_DELAY_MS, this.#backOff.notBeforeMs - nowMs))
+  }
+
   #startMember(): void {
     const { world, options } = { world: this.#world, options: this.#options }
     const instanceId = world.newInstanceId()
+    const folder = world.records.prepareInstanceFolder(instanceId)
     const { fd, path } = world.logs.openPooled(instanceId)
     const child = launchProcess({
       command: options.command,
       arguments: options.arguments,
-      folder: world.records.prepareInstanceFolder(instanceId),
+      folder,
       logFd: fd,
       environment: world.environment,
       installationId: world.installationId,
@@ -126,14 +143,12 @@ export class WarmPool {
   }
 
   #lose(member: PoolMember, reason: string): void {
-    const { records, clock, log } = this.#world
+    const { records, log } = this.#world
     const wasWaiting = this.#members.delete(member)
     rmSync(member.logPath, { force: true })
     if (!wasWaiting) return
     records.removeInstance(member.instanceId)
-    const nowMs = clock.nowMs()
-    this.#backOff = afterFailure(this.#backOff, nowMs, BACK_OFF)
     log.warn({ pid: member.pid, reason }, 'warm process ended')
-    this.#fill(Math.max(REFILL_DELAY_MS, this.#backOff.notBeforeMs - nowMs))
+    this.#fillLater()
   }
 }
