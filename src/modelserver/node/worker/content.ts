@@ -110,15 +110,19 @@ function encodeArray(prediction: unknown): Uint8Array {
   const dims: number[] = []
   for (let part = prediction; isList(part); part = itemsOf(part)[0]) dims.push(itemsOf(part).length)
   const elements = Float64Array.from(flatten(prediction), Number)
-  if (
-    elements.length !== dims.reduce((product, dim) => product * dim, 1) ||
-    elements.some(Number.isNaN)
-  ) {
+  if (!hasShape(prediction, dims) || elements.some(Number.isNaN)) {
     throw new TypeError(
       `${NPY} holds numbers in rows of one length, and the prediction is something else.`,
     )
   }
   return encodeNpy({ type: 'float64', dims, elements })
+}
+
+// As many rows of other lengths may have as many elements together.
+function hasShape(value: unknown, [length, ...inner]: readonly number[]): boolean {
+  if (length === undefined) return !isList(value)
+  const items = itemsOf(value)
+  return isList(value) && items.length === length && items.every((item) => hasShape(item, inner))
 }
 
 function flatten(value: unknown): readonly unknown[] {

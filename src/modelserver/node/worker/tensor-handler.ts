@@ -37,7 +37,7 @@ export function functionsOfTensorModel(model: object): UserFunctions {
     const inputs = bindRequest(given, signature)
     const answer: unknown = await predict(
       toInputs(inputs, declared),
-      toTensorContext(context, inputs),
+      toTensorContext(context, inputs, declared),
     )
     const outputs = toGivenTensors(answer, declared).map(toNamedTensor)
     const isColumnar = given.kind === 'columns'
@@ -73,8 +73,9 @@ function toInputs(
 function toTensorContext(
   { requestId, model, modelDirectory, signal }: HandlerContext,
   inputs: readonly NamedTensor[],
+  { maxBatchSize }: DeclaredSignature,
 ): TensorContext<unknown> {
-  const rowCount = inputs[0]?.dims[0] ?? 1
+  const rowCount = maxBatchSize > 0 ? (inputs[0]?.dims[0] ?? 1) : 1
   return { model, modelDirectory, signal, requests: [{ id: requestId, rowCount, parameters: {} }] }
 }
 
