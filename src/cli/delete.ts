@@ -24,7 +24,11 @@ export async function runDelete(
   const target = findBerth(options)
   const sagemaker = await createSageMakerClient(target)
   const endpoint = await findEndpoint(sagemaker, name)
-  if (endpoint === undefined) throw new CliFailure('notFound', `There is no endpoint ${name}.`)
+  if (endpoint === undefined) {
+    throw new CliFailure('notFound', `There is no endpoint ${name}.`, {
+      cure: 'berth list shows the endpoints.',
+    })
+  }
   if (options.yes !== true && terminal.isInteractive && !(await confirm(name))) {
     terminal.note('Nothing was deleted.')
     return 'failed'

@@ -42,6 +42,10 @@ const UNREACHABLE = new Set([
 const NOT_FOUND =
   /^Could not find |^Endpoint \S+ of account \d+ not found|^Endpoint \S+ has no variant /
 
+// To an invocation an endpoint that does not serve is not there, as on SageMaker.
+const NO_ENDPOINT = /^Could not find endpoint |^Endpoint \S+ of account \d+ not found/
+const ENDPOINTS_CURE = 'berth list shows the endpoints, and which are InService.'
+
 /** Any caught value as a failure; what nobody foresaw keeps its stack as the cause. */
 export function toFailure(error: unknown): CliFailure {
   if (error instanceof CliFailure) return error
@@ -74,7 +78,7 @@ function toServiceFailure(error: unknown): CliFailure {
   const exitReason = isNotFound(error) ? 'notFound' : 'failed'
   return new CliFailure(exitReason, `${name}: ${shorten(message)}`, {
     cause: error,
-    cure: cureOf(name),
+    cure: NO_ENDPOINT.test(message) ? ENDPOINTS_CURE : cureOf(name),
   })
 }
 

@@ -251,11 +251,16 @@ function addModelServer(program: Command, { end }: ProgramDeps): void {
     ],
   )
     .usage('--model-repository <dir> [flags of tritonserver]')
+    // The model server knows its flags itself.
+    .helpOption(false)
+    .option('-h, --help', 'print help and the flags')
     .allowUnknownOption()
     .allowExcessArguments()
-    .action(async (_options: unknown, { args }: Command) =>
-      end(await (await import('./model-server.ts')).runModelServer(args)),
-    )
+    .action(async ({ help }: { readonly help?: boolean }, serverCommand: Command) => {
+      const { runModelServer } = await import('./model-server.ts')
+      if (help === true) serverCommand.outputHelp()
+      end(await runModelServer(help === true ? ['--help'] : serverCommand.args))
+    })
 }
 
 function addFeatures(program: Command, { terminal, end }: ProgramDeps): void {

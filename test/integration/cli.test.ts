@@ -32,6 +32,15 @@ describe('every command', () => {
   }
 })
 
+test('model-server --help shows the flags it follows and those it refuses', async () => {
+  const { exitCode, stdout } = await runCli(['model-server', '--help'])
+  assert.equal(exitCode, 0)
+  assert.match(
+    stdout,
+    /Examples:[^]*Flags[^]*\n {2}--http-port=8000\n[^]* refused:[^]* GPU support:\n/,
+  )
+})
+
 describe('failures', () => {
   const cases = [
     { given: 'an unknown command', args: ['frobnicate'], exitCode: 2, says: /unknown command/ },
@@ -261,7 +270,7 @@ describe('invoke', () => {
       code: 'ValidationError',
       members: { Message: 'Endpoint digits of account 000000000000 not found.' },
       exitCode: 3,
-      says: /Endpoint digits of account 000000000000 not found/,
+      says: /Endpoint digits of account 000000000000 not found\.\nberth list shows/,
     },
     {
       given: 'another installation',

@@ -47,7 +47,12 @@ async function describeArtifact(path: string, folder: string): Promise<Finding[]
   const entries = artifact.kind === 'files' ? artifact.files : artifact.entries
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0)
   const kind = artifact.kind === 'archive' ? 'archive' : 'model'
-  const findings = [ok(kind, `${names.length} files, ${formatBytes(bytes)} unpacked.`)]
+  const findings = [
+    ok(
+      kind,
+      `${names.length} ${names.length === 1 ? 'file' : 'files'}, ${formatBytes(bytes)} unpacked.`,
+    ),
+  ]
   const refused = describeRefusals(artifact)
   if (refused.length > 0) return [...findings, ...refused]
   const image = chooseImage(names)

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { environment } from '../../platform/config.ts'
 import { StartFailure } from '../start-failure.ts'
 import type { SharedResources } from './create-runner.ts'
+import { describeFlags } from './describe-flags.ts'
 import { FrontEnds } from './front-ends.ts'
 import { InferenceServer } from './inference-server.ts'
 import { LogSettings } from './log-settings.ts'
@@ -31,8 +32,10 @@ const DEFAULT_PYTHON = 'python3'
 
 // Whoever reads the output may be killed before us; that must not end a server that serves.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined)
+const flags = process.argv.slice(2)
 try {
-  await serve(parseTritonOptions(process.argv.slice(2)))
+  if (flags.includes('--help')) process.stdout.write(describeFlags())
+  else await serve(parseTritonOptions(flags))
 } catch (error) {
   const stack = error instanceof Error ? error.stack : undefined
   const words = error instanceof StartFailure ? error.message : (stack ?? String(error))
