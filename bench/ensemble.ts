@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { ensureTritonClient } from '../test/support/triton-client.ts'
+import { hostHeader } from './harness/address.ts'
 import { makeDataDir } from './harness/berth.ts'
 import { type ChainStep, type LoadResult, openRequestFile, runLoad } from './harness/load.ts'
 import { writeChain, writeRowModel } from './harness/model-repository.ts'
@@ -19,17 +24,7 @@ const ENSEMBLE = 'chain'
 /** A row through three small models: by one call of an ensemble, and by a client that calls each. */
 export async function measureEnsemble({ scale, show }: BenchOptions): Promise<Section> {
   await using folder = await makeDataDir()
-  const bytes = makeMlp({ width: 256, layerCount: 0, outputWidth: WIDTH })
-  const settings = 'dynamic_batching { }'
-  for (const name of STEPS) {
-    await writeRowModel(folder.path, name, {
-      bytes,
-      inputWidth: WIDTH,
-      outputWidth: WIDTH,
-      settings,
-    })
-  }
-  await writeChain(folder.path, ENSEMBLE, { models: STEPS, width: WIDTH })
+  await writeModels(folder.path)
   await using server = await TritonProcess.start(folder.path)
   const stepsOf = (models: readonly string[]) => {
     return models.map((model) => binaryStep(server.address, model, WIDTH))
@@ -45,13 +40,16 @@ export async function measureEnsemble({ scale, show }: BenchOptions): Promise<Se
     const [ensemble = [], calls = []] = (await runRounds(cases, roundCount, show)).values()
     rows.push([String(connectionCount), ...compare(ensemble, calls)])
   }
+  show("1: Triton's client")
+  const own = await askWithClient(server)
   return {
     title: 'Ensemble: one call against three',
     text:
       `\`berth model-server\` over HTTP with three models (MLP ${WIDTH}→256→${WIDTH}, one instance each, \`dynamic_batching\`) one after the other: as an ` +
       'ensemble, and called one by one by a client that hands the tensor of each answer to the next. Binary tensors; the client is a raw ' +
-      'socket in its own process on the same cores and prepares nothing but the copy of the tensor, so a real client gains more. ' +
-      `A request is a row through all three. Medians of ${roundCount} interleaved rounds.`,
+      'socket in its own process on the same cores and does nothing but copy the tensor, which is the least that a call can cost a client. ' +
+      `A request is a row through all three. Medians of ${roundCount} interleaved rounds. The second table: \`tritonclient\` in Python over HTTP, ` +
+      'one request at a time, in blocks that alternate.',
     tables: [
       {
         columns: [
@@ -67,8 +65,38 @@ export async function measureEnsemble({ scale, show }: BenchOptions): Promise<Se
         ],
         rows,
       },
+      {
+        columns: ['`tritonclient`: ensemble p50', 'Three calls p50', 'Gain'],
+        rows: [
+          [
+            formatMs(own.ensembleUs),
+            formatMs(own.callsUs),
+            `${(own.callsUs / own.ensembleUs).toFixed(2)}×`,
+          ],
+        ],
+      },
     ],
   }
+}
+
+async function writeModels(repository: string): Promise<void> {
+  const bytes = makeMlp({ width: 256, layerCount: 0, outputWidth: WIDTH })
+  const model = { bytes, inputWidth: WIDTH, outputWidth: WIDTH, settings: 'dynamic_batching { }' }
+  for (const name of STEPS) await writeRowModel(repository, name, model)
+  await writeChain(repository, ENSEMBLE, { models: STEPS, width: WIDTH })
+}
+
+interface ClientMedians {
+  readonly ensembleUs: number
+  readonly callsUs: number
+}
+
+async function askWithClient({ address }: TritonProcess): Promise<ClientMedians> {
+  const python = await ensureTritonClient()
+  const script = join(import.meta.dirname, 'harness/client-chain.py')
+  const args = [script, hostHeader(address), ENSEMBLE, ...STEPS]
+  const { stdout } = await promisify(execFile)(python, args)
+  return JSON.parse(stdout) as ClientMedians
 }
 
 function compare(ensemble: readonly LoadResult[], calls: readonly LoadResult[]): readonly string[] {

@@ -68,7 +68,10 @@ export class ModelServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#outstandingCount += 1
     const client = new AbortController()
-    response.once('close', () => client.abort())
+    // Of every response: only the end of one that was not whole is the client's, and to abort costs as much as to route.
+    response.once('close', () => {
+      if (!response.writableFinished) client.abort()
+    })
     try {
       await this.#write(request, response, await this.#reply(request, client.signal))
     } catch (error) {

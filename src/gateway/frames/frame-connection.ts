@@ -15,7 +15,7 @@ import {
 } from '../../wire/frames.ts'
 import type { CallFailure } from '../transport.ts'
 import type { Carrier, FrameCall } from './frame-call.ts'
-import type { ReplyPolling } from './reply-polling.ts'
+import type { ReplyPolling } from '../../platform/reply-polling.ts'
 import { Uploads } from './uploads.ts'
 
 const STREAM_ID_MAX = 0xff_ff_ff_ff

@@ -4,7 +4,7 @@ import type { Call, CallReceiver, ContainerRequest, Transport } from '../transpo
 import { FrameCall } from './frame-call.ts'
 import { FrameConnection } from './frame-connection.ts'
 import type { ConnectionOptions } from './frame-connection.ts'
-import { ReplyPolling } from './reply-polling.ts'
+import { ReplyPolling } from '../../platform/reply-polling.ts'
 
 // Bytes of one reply that lie between the container and a client that does not read: a few chunks of the largest size
 // that a socket gives at a time, so that a client that reads never waits for credit.

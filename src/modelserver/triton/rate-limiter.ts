@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os'
 import { chooseNextInstance, ResourcePool } from '../../domain/rate-limit.ts'
 import type { LimitedInstance, RateLimits } from '../../domain/rate-limit.ts'
+import { ReplyPolling } from '../../platform/reply-polling.ts'
 import type { ModelInstance } from './backend.ts'
 import type { InstanceGroup } from './model-config.ts'
 import { ServingError } from './serving-error.ts'
@@ -11,6 +13,10 @@ export interface Seat extends LimitedInstance {
   readonly index: number
   readonly limits: RateLimits
   executionCount: number
+  /** Undefined where there is no core to spare. */
+  readonly polling: ReplyPolling | undefined
+  /** How long the model itself took the last time, in microseconds; infinite before that. */
+  lastRunUs: number
 }
 
 /** The seats of a version: each instance with the limits of its group. */
@@ -23,7 +29,8 @@ export function createSeats(
   )
   return instances.map((instance, index) => {
     const own = limits[index] ?? { needs: [], priority: 0 }
-    return { instance, index, limits: own, executionCount: 0 }
+    const polling = availableParallelism() > 1 ? new ReplyPolling() : undefined
+    return { instance, index, limits: own, executionCount: 0, polling, lastRunUs: Infinity }
   })
 }
 

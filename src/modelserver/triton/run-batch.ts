@@ -37,7 +37,10 @@ export async function runBatch(
       },
     }
   })
+  seat.polling?.begin(seat.lastRunUs)
   const times = await seat.instance.execute(requests)
+  seat.polling?.end()
+  seat.lastRunUs = (times.outputStartNs - times.inputEndNs) / 1000
   const answered = entries.filter((entry) => entry.isFiller !== true && !failed.has(entry))
   if (answered.length > 0) {
     const rowCount = entries.reduce((sum, { request }) => sum + Math.max(1, request.batchSize), 0)

@@ -49,7 +49,10 @@ export class HttpFront {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const client = new AbortController()
-    response.once('close', () => client.abort())
+    // Of every response: only the end of one that was not whole is the client's, and to abort costs as much as to route.
+    response.once('close', () => {
+      if (!response.writableFinished) client.abort()
+    })
     try {
       const reply = await this.#reply(request, client.signal)
       await this.#write(request, response, reply)
