@@ -124,6 +124,6 @@ async function ask(
   { warmMs, measuredMs }: Scale,
 ): Promise<LoadResult> {
   using file = openRequestFile(makeTensors(REQUEST_COUNT, WIDTH).map(bytesOf))
-  const stopAfter = { kind: 'duration', warmMs, measuredMs: measuredMs / 2 } as const
+  const stopAfter = { kind: 'duration', warmMs, measuredMs: measuredMs / 4 } as const
   return await runLoad({ address, requestsPath: file.path, connectionCount, stopAfter, steps })
 }

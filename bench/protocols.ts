@@ -120,7 +120,7 @@ async function askOne(
   { requests, connectionCount, scale: { warmMs, measuredMs } }: Load,
 ): Promise<Asked> {
   using file = openRequestFile(requests)
-  const stopAfter = { kind: 'duration', warmMs, measuredMs: measuredMs / 2 } as const
+  const stopAfter = { kind: 'duration', warmMs, measuredMs: measuredMs / 4 } as const
   const result = await run({ address, requestsPath: file.path, connectionCount, stopAfter })
   return { ...result, output: readOutput(result.firstBody ?? '') }
 }
