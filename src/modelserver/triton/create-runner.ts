@@ -42,6 +42,11 @@ export async function createRunner(parts: RunnerParts): Promise<Runner> {
   const common = { seats, turns: shared.turns, maxBatchSize, raggedInputs, statistics }
   if (scheduling.kind === 'sequence') {
     const { batching } = scheduling
+    for (const { inputName, memoryHints } of batching.states) {
+      if (memoryHints.length === 0) continue
+      const hints = memoryHints.join(', ')
+      log('info', 'memory hints of a state have no effect', { model, state: inputName, hints })
+    }
     const initialStates = await readInitialStates(config, parts.modelDirectory)
     return new SequenceScheduler({ ...common, model, batching, initialStates, log })
   }

@@ -1,5 +1,6 @@
 import type { IndexRow } from './model-entry.ts'
-import type { LoadOverride, ModelRepository } from './model-repository.ts'
+import type { LoadOverride } from './load-override.ts'
+import type { ModelRepository } from './model-repository.ts'
 import type { ConfigPort, ModelConfig } from './model-config.ts'
 import type { ServedVersion } from './served-version.ts'
 import type { CustomMetrics } from './python/custom-metrics.ts'

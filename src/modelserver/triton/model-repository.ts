@@ -1,48 +1,19 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join, normalize } from 'node:path'
-import { chooseVersions } from '../../domain/version-policy.ts'
+import { rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Log } from '../log.ts'
 import type { Backend } from './backend.ts'
 import type { ConfigSource } from './config-source.ts'
 import type { SharedResources } from './create-runner.ts'
 import type { FindStep } from './load-ensemble.ts'
+import type { LoadOverride } from './load-override.ts'
 import { loadVersion, retireVersion } from './load-version.ts'
 import { indexRows, readyVersions } from './model-entry.ts'
 import type { IndexRow, ModelEntry } from './model-entry.ts'
-import { fingerprint, listModels, listVersions } from './scan-repository.ts'
+import { planLoad } from './plan-load.ts'
+import type { LoadPlan, LoadWish, ReadConfig } from './plan-load.ts'
+import { listModels } from './scan-repository.ts'
 import type { ServedVersion } from './served-version.ts'
 import { ServingError, spellFailure, toServingError } from './serving-error.ts'
-
-/** What stands instead of what the repository says, for one load. */
-export interface LoadOverride {
-  /** JSON in the form of the config protocol. */
-  readonly config?: string
-  /** Contents by path below the model's folder; needs a config. */
-  readonly files?: ReadonlyMap<string, Uint8Array>
-}
-
-/** @throws ServingError INVALID_ARG: files without a config. */
-export function createOverride(
-  config: string | undefined,
-  files: ReadonlyMap<string, Uint8Array>,
-): LoadOverride {
-  if (files.size > 0 && config === undefined) {
-    throw new ServingError(
-      'INVALID_ARG',
-      "failed to load model: override model directory requires override model configuration 'config'",
-    )
-  }
-  return { ...(config !== undefined && { config }), ...(files.size > 0 && { files }) }
-}
-
-/** Reads a model's configuration. */
-export type ReadConfig = (model: {
-  readonly name: string
-  readonly modelDirectory: string
-  readonly versions: readonly number[]
-  readonly override: string | undefined
-}) => Promise<ConfigSource>
 
 /** What a repository needs. */
 export interface RepositoryOptions {
@@ -51,13 +22,6 @@ export interface RepositoryOptions {
   readonly readConfig: ReadConfig
   readonly shared: SharedResources
   readonly log: Log
-}
-
-interface Plan {
-  readonly source: ConfigSource
-  readonly modelDirectory: string
-  readonly versions: readonly number[]
-  readonly form: string
 }
 
 /** The models of the repositories: which versions there are, which serve, and how they come and go. */
@@ -216,7 +180,7 @@ export class ModelRepository {
     const entry = this.#entryOf(name, isDependency)
     await inTurn(entry, async () => {
       if (folders.length > 1) throw ambiguous(entry, folders)
-      const plan = await this.#plan(entry, folders[0], override)
+      const plan = await this.#plan(entry, { ...override, name, folder: folders[0] })
       if (plan.form === entry.loadedForm && readyVersions(entry).length > 0) return
       await this.#loadDependencies(entry, plan.source)
       await this.#replace(entry, plan)
@@ -242,37 +206,16 @@ export class ModelRepository {
     return entry
   }
 
-  async #plan(
-    entry: ModelEntry,
-    folder: string | undefined,
-    { config, files }: LoadOverride,
-  ): Promise<Plan> {
+  async #plan(entry: ModelEntry, wish: LoadWish): Promise<LoadPlan> {
     const { log, readConfig } = this.#options
-    const { name } = entry
-    const previous = entry.overrideDirectory
-    const modelDirectory = files !== undefined && files.size > 0 ? await writeFiles(files) : folder
     try {
-      if (modelDirectory === undefined) throw new ServingError('INTERNAL', 'no folder to load')
-      const present = await listVersions(modelDirectory, log)
-      if (present.length === 0) throw noVersion(name)
-      const model = { name, modelDirectory, versions: present, override: config }
-      const source = await readConfig(model)
-      const versions = chooseVersions(source.versionPolicy, present)
-      if (versions.length === 0) throw noVersion(name)
-      const form = `${modelDirectory}\n${config ?? ''}\n${await fingerprint(modelDirectory)}`
-      entry.overrideDirectory = modelDirectory === folder ? undefined : modelDirectory
-      if (previous !== undefined) await rm(previous, { recursive: true, force: true })
-      return { source, modelDirectory, versions, form }
+      const plan = await planLoad(wish, readConfig, log)
+      await this.#dropOverride(entry)
+      if (plan.isOverride) entry.overrideDirectory = plan.modelDirectory
+      return plan
     } catch (error) {
-      if (modelDirectory !== undefined && modelDirectory !== folder) {
-        await rm(modelDirectory, { recursive: true, force: true })
-      }
-      if (entry.versions.size === 0) this.#entries.delete(name)
-      const { code, message } = toServingError(error)
-      throw new ServingError(
-        code,
-        `failed to load '${name}', failed to poll from model repository: ${message}`,
-      )
+      if (entry.versions.size === 0) this.#entries.delete(entry.name)
+      throw error
     }
   }
 
@@ -310,7 +253,7 @@ export class ModelRepository {
     }
   }
 
-  async #replace(entry: ModelEntry, plan: Plan): Promise<void> {
+  async #replace(entry: ModelEntry, plan: LoadPlan): Promise<void> {
     const { backends, shared, log } = this.#options
     const { source, modelDirectory, versions } = plan
     const findStep: FindStep = ({ modelName, modelVersion }) =>
@@ -388,11 +331,6 @@ export class ModelRepository {
 
 const UNLOADED = 'unloaded'
 
-function noVersion(name: string): ServingError {
-  const message = `at least one version must be available under the version policy of model '${name}'`
-  return new ServingError('INVALID_ARG', message)
-}
-
 function ambiguous(entry: ModelEntry, folders: readonly string[]): ServingError {
   const reason = 'model appears in two or more repositories'
   entry.versions.set(1, { state: 'UNAVAILABLE', reason, served: undefined })
@@ -406,18 +344,4 @@ async function inTurn(entry: ModelEntry, task: () => Promise<void>): Promise<voi
   const result = entry.turn.then(task)
   entry.turn = result.catch(() => undefined)
   await result
-}
-
-async function writeFiles(files: ReadonlyMap<string, Uint8Array>): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'berth-model-'))
-  for (const [name, bytes] of files) {
-    const path = normalize(join(directory, name))
-    if (!path.startsWith(`${directory}/`)) {
-      await rm(directory, { recursive: true, force: true })
-      throw new ServingError('INVALID_ARG', `file path '${name}' escapes the model directory`)
-    }
-    await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, bytes)
-  }
-  return directory
 }

@@ -31,6 +31,8 @@ export interface SequenceState {
   readonly dims: readonly number[]
   /** Undefined: zeros, open dimensions of size 1. */
   readonly initial: InitialState | undefined
+  /** Wishes for the device memory that a state is in. They change no answer, and states are in main memory here. */
+  readonly memoryHints: readonly string[]
 }
 
 /** How a model's sequences are run. */

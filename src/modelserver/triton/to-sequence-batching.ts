@@ -78,6 +78,8 @@ function toCorrelation(name: string, control: JsonObject): CorrelationControl | 
   return { name, datatype: toDatatype(control['data_type']) }
 }
 
+const MEMORY_HINTS = ['use_same_buffer_for_input_output', 'use_growable_memory']
+
 function toState(json: JsonObject): SequenceState {
   const [initial] = read.objects(json['initial_state'])
   const datatype: Datatype = toDatatype(json['data_type'])
@@ -91,5 +93,6 @@ function toState(json: JsonObject): SequenceState {
       dims: read.numbers(initial['dims']),
       content: typeof file === 'string' ? { file } : 'zeros',
     },
+    memoryHints: MEMORY_HINTS.filter((hint) => json[hint] === true),
   }
 }

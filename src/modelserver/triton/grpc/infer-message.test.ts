@@ -132,7 +132,8 @@ test('property: every datatype arrives as it was sent, raw', () => {
   )
 })
 
-const refusals: readonly (readonly [string, object, string])[] = [
+type Refusal = readonly [given: string, request: object, message: string]
+const refusals: Refusal[] = [
   [
     'FP16, which has no field of its own,',
     { inputs: [{ name: 'x', datatype: 'FP16', shape: [1], contents: { uint_contents: [1] } }] },
@@ -175,8 +176,41 @@ const refusals: readonly (readonly [string, object, string])[] = [
     "output 'a' already exists in request",
   ],
 ]
+refusals.push(
+  ...(
+    [
+      ['sequence_id', { bool_param: true }, 'int64_param or uint64_param or string_param'],
+      ['sequence_id', { double_param: 1.5 }, 'int64_param or uint64_param or string_param'],
+      ['sequence_id', {}, 'int64_param or uint64_param or string_param'],
+      ['sequence_start', { int64_param: '1' }, 'bool_param'],
+      ['sequence_end', { string_param: 'true' }, 'bool_param'],
+      ['priority', { string_param: '1' }, 'int64_param or uint64_param'],
+      ['timeout', { uint64_param: '1' }, 'int64_param'],
+      ['triton_enable_empty_final_response', { int64_param: '1' }, 'bool_param'],
+    ] as const
+  ).map(([name, value, expected]): Refusal => [
+    `${name} as ${JSON.stringify(value)}`,
+    { parameters: { [name]: value } },
+    `invalid value type for '${name}' parameter, expected ${expected}.`,
+  ]),
+  [
+    'a priority below 0',
+    { parameters: { priority: { int64_param: '-1' } } },
+    "invalid value for 'priority', expected value >= 0.",
+  ],
+)
 for (const [given, request, message] of refusals) {
   test(`refuses ${given} in Triton's words`, () => {
     assert.throws(() => send(request), { code: 'INVALID_ARG', message })
   })
 }
+
+test('a sequence id is unsigned, however it was sent', () => {
+  const idOf = (parameter: object) =>
+    readInferRequest({ parameters: { sequence_id: parameter } }, new SharedRegions(false))
+      .correlationId
+  const signed = { parameter_choice: 'int64_param', int64_param: '-1' }
+  const unsigned = { parameter_choice: 'uint64_param', uint64_param: '18446744073709551615' }
+  assert.equal(idOf(signed), 2n ** 64n - 1n)
+  assert.equal(idOf(unsigned), 2n ** 64n - 1n)
+})

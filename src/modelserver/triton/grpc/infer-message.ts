@@ -62,7 +62,7 @@ export function readInferRequest(message: Message, regions: SharedRegions): Infe
     outputNames,
     classCounts,
     sharedOutputs,
-    ...sortParameters(readParameters(message['parameters'])),
+    ...sortParameters(readRequestParameters(message['parameters'])),
   }
 }
 
@@ -117,6 +117,35 @@ function missingData(name: string, modelName: string): ServingError {
   return refusal(
     `unable to find data for input tensor '${name}' for model '${modelName}' in request.`,
   )
+}
+
+/** Choices of parameters that mean something to the server, as Triton takes them (`infer_handler.cc`). */
+const CHOICES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['sequence_id', ['int64_param', 'uint64_param', 'string_param']],
+  ['sequence_start', ['bool_param']],
+  ['sequence_end', ['bool_param']],
+  ['priority', ['int64_param', 'uint64_param']],
+  ['timeout', ['int64_param']],
+  ['triton_enable_empty_final_response', ['bool_param']],
+])
+
+function readRequestParameters(map: unknown): Parameters {
+  for (const [name, choices] of CHOICES) {
+    const given = read.object(map)[name]
+    if (given === undefined) continue
+    const chosen = read.text(read.object(given)['parameter_choice'])
+    if (choices.includes(chosen)) continue
+    const expected = choices.join(' or ')
+    throw refusal(`invalid value type for '${name}' parameter, expected ${expected}.`)
+  }
+  const parameters = readParameters(map)
+  if (Number(parameters.get('priority') ?? 0) < 0) {
+    throw refusal("invalid value for 'priority', expected value >= 0.")
+  }
+  const sequenceId = parameters.get('sequence_id')
+  if (typeof sequenceId !== 'bigint') return parameters
+  // Ids are unsigned, and may be sent as signed ones of the same bits.
+  return new Map([...parameters, ['sequence_id', BigInt.asUintN(64, sequenceId)]])
 }
 
 function refuseRepeated(outputNames: readonly string[]): void {

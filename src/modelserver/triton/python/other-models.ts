@@ -1,4 +1,4 @@
-import type { LoadOverride } from '../model-repository.ts'
+import type { LoadOverride } from '../load-override.ts'
 import type { ServedVersion } from '../served-version.ts'
 
 /** The other models of the server, as a model may use them. */
