@@ -40,6 +40,8 @@ import type { ObjectStore } from './ports/object-store.ts'
 import type { Store } from './ports/store.ts'
 import { findSecret } from './wire/find-secret.ts'
 import { SigningKeyCache } from './wire/sigv4-keys.ts'
+import { toRemovalLimits } from './modelserver/python/environment/plan.ts'
+import { removeUnused } from './modelserver/python/environment/remove-unused.ts'
 
 // A container that answers one ping and dies is caught by this; every CreateEndpoint waits for it.
 const STEADY_MS = 200
@@ -98,6 +100,23 @@ export function startSweep(
     })
   }, SWEEP_INTERVAL_MS)
 }
+
+/** Removes Python environments that nothing uses, now and every hour; ends with `clearInterval`. */
+export function startEnvironmentSweep({ config, paths, log }: Ground): NodeJS.Timeout {
+  const limits = toRemovalLimits(config.BERTH_PYTHON_UNUSED_DAYS, config.BERTH_PYTHON_MEGABYTES_MAX)
+  const sweep = (): void => {
+    removeUnused({
+      environmentsDirectory: paths.pythonEnvironments,
+      limits,
+      nowMs: Date.now(),
+      log: (level, event, fields = {}) => log[level](fields, event),
+    }).catch((error: unknown) => log.warn({ err: error }, 'unused python environments not removed'))
+  }
+  sweep()
+  return setInterval(sweep, ENVIRONMENT_SWEEP_MS)
+}
+
+const ENVIRONMENT_SWEEP_MS = 3_600_000
 
 /** The endpoint controller, not started. */
 export function createEndpoints(

@@ -31,6 +31,7 @@ import {
   installationOf,
   keepObservations,
   ownHosts,
+  startEnvironmentSweep,
   startSweep,
   urlHost,
 } from './composition.ts'
@@ -187,6 +188,8 @@ async function startRooms(
   undo.defer(() => models.stop())
   const sweep = startSweep(modelData, { runtime, compiler, models }, log)
   undo.defer(() => clearInterval(sweep))
+  const environmentSweep = startEnvironmentSweep(ground)
+  undo.defer(() => clearInterval(environmentSweep))
   const control = createControlServer(
     controlDeps(ground, plane, { ...world, objectStore, runtime, models }),
   )
@@ -208,6 +211,7 @@ async function startRooms(
     stopping.abort()
     const deadline = AbortSignal.timeout(STOP_MS)
     clearInterval(sweep)
+    clearInterval(environmentSweep)
     await gateways.stop(deadline)
     await Promise.all([endpoints.stop(), models.stop(), compilations.stop()])
     await compiler.close()

@@ -279,6 +279,22 @@ export const OPTIONS = {
     expected: 'a program name or an absolute path',
     doc: 'Python 3.9 or newer for berth/python and for the Python models of berth/triton. Named otherwise than python3, its own packages are used, and missing ones are installed beside them.',
   },
+  BERTH_PYTHON_UNUSED_DAYS: {
+    kind: 'integer',
+    default: 30,
+    min: 0,
+    max: 3650,
+    unit: 'days',
+    doc: 'Python environments that no instance has asked for in so long, and none uses, are removed at the start and every hour; 0 keeps them.',
+  },
+  BERTH_PYTHON_MEGABYTES_MAX: {
+    kind: 'integer',
+    default: 0,
+    min: 0,
+    max: 10_000_000,
+    unit: 'MiB',
+    doc: 'What Python environments may take together. Beyond it those that none uses are removed, the least recently used first; 0 for any size.',
+  },
   BERTH_S3_DOMAIN: {
     kind: 'text',
     default: 'localhost',

@@ -6,6 +6,8 @@ export interface BackendSettings {
   /** Batch size of ONNX models that do not say one. */
   readonly defaultMaxBatchSize: number
   readonly python: PythonLimits
+  /** How long Python environments are kept that nobody uses; 0 for ever. */
+  readonly unusedEnvironmentDays: number
   readonly node: NodeLimits
 }
 
@@ -37,6 +39,11 @@ const SETTINGS = {
     form: 'python,memory-limit-mb=N',
     pattern: /^python,memory-limit-mb=(\d{1,7})$/,
     default: 0,
+  },
+  unusedEnvironmentDays: {
+    form: 'python,unused-environment-days=N',
+    pattern: /^python,unused-environment-days=(\d{1,4})$/,
+    default: 30,
   },
   nodeCallSeconds: {
     form: 'node,call-timeout-seconds=N',
@@ -75,6 +82,7 @@ export function parseBackendSettings(
       callMsMax: valueOf(SETTINGS.callSeconds) * 1000,
       memoryBytesMax: valueOf(SETTINGS.memoryMegabytes) * 2 ** 20,
     },
+    unusedEnvironmentDays: valueOf(SETTINGS.unusedEnvironmentDays),
     node: {
       callMsMax: valueOf(SETTINGS.nodeCallSeconds) * 1000,
       heapMbMax: valueOf(SETTINGS.nodeHeapMegabytes),

@@ -25,6 +25,8 @@ import { ResponseCache } from './response-cache.ts'
 import { SharedRegions } from './shared-memory/shared-regions.ts'
 import { loadAtStart, pollForever } from './start-models.ts'
 import { Tracing } from './trace/tracing.ts'
+import { toRemovalLimits } from '../python/environment/plan.ts'
+import { removeUnused } from '../python/environment/remove-unused.ts'
 
 // Source: tritonserver ends with 1 whenever it cannot start.
 const CANNOT_START = 1
@@ -67,7 +69,7 @@ async function serve(options: TritonOptions): Promise<void> {
     limits: options.backends.python,
     // As for `berth up`: the default is looked for, another is taken with its own packages.
     python: named === DEFAULT_PYTHON ? undefined : named,
-    environmentsDirectory: join(homedir(), '.cache', 'berth', 'python'),
+    environmentsDirectory: pythonEnvironments(),
     environment: variables,
     models: {
       find: (name, version) => repository.find(name, version),
@@ -115,9 +117,21 @@ async function serve(options: TritonOptions): Promise<void> {
   await loadAtStart(repository, options, log)
   server.becomeReady()
   log('info', 'model server ready', { pid: process.pid })
+  removeUnused({
+    environmentsDirectory: pythonEnvironments(),
+    limits: toRemovalLimits(options.backends.unusedEnvironmentDays, 0),
+    nowMs: Date.now(),
+    log,
+  }).catch((error: unknown) => {
+    log('warn', 'unused python environments not removed', { reason: String(error) })
+  })
   if (options.controlMode === 'poll') {
     void pollForever(repository, options.pollMs, log, stopping.signal)
   }
+}
+
+function pythonEnvironments(): string {
+  return join(homedir(), '.cache', 'berth', 'python')
 }
 
 /** Where the log goes. @throws StartFailure `badOptions`: the file cannot be opened. */

@@ -29,6 +29,20 @@ export async function runLocked(
   }
 }
 
+/**
+ * Runs work under a lock file, unless another process holds it. @returns whether it ran.
+ */
+export async function runIfFree(lockPath: string, work: () => Promise<void>): Promise<boolean> {
+  // The first try may do no more than clear the lock of a process that died.
+  if (!(await takeLock(lockPath)) && !(await takeLock(lockPath))) return false
+  try {
+    await work()
+    return true
+  } finally {
+    await rm(lockPath, { force: true })
+  }
+}
+
 async function takeLock(lockPath: string): Promise<boolean> {
   // Others may try from this very process.
   const own = `${lockPath}.${randomUUID()}`

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import { rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { findInterpreter } from './interpreter.ts'
 import type { Interpreter } from './interpreter.ts'
@@ -15,26 +14,11 @@ export interface MakeEnvironmentOptions extends PreparePythonOptions {
 
 type Install = (args: readonly string[]) => Promise<void>
 
-/**
- * Makes a virtual environment in a folder of its own, and publishes it by renaming a link to it into place: it knows its
- * own path and cannot be moved, and nobody must see a half-made one.
- */
+/** Makes a virtual environment in a folder, which it cannot leave: it knows its own path. */
 export async function makeEnvironment(
-  place: string,
+  folder: string,
   options: MakeEnvironmentOptions,
 ): Promise<void> {
-  const folder = `${place}.${randomUUID().slice(0, 8)}`
-  try {
-    await fill(folder, options)
-    await symlink(folder, `${folder}.link`)
-    await rename(`${folder}.link`, place)
-  } catch (error) {
-    await rm(folder, { recursive: true, force: true })
-    throw error
-  }
-}
-
-async function fill(folder: string, options: MakeEnvironmentOptions): Promise<void> {
   const { interpreter, parentFolders, requirements, onProgress, installerEnvironment } = options
   const run = (command: string, args: readonly string[]): Promise<void> =>
     runInstaller({

@@ -1,14 +1,14 @@
-import { access, mkdir, realpath } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StartFailure } from '../../start-failure.ts'
 import { findInterpreter } from './interpreter.ts'
 import type { Interpreter } from './interpreter.ts'
-import { runLocked } from '../../user-code/lock.ts'
 import { makeEnvironment } from './make-environment.ts'
 import type { PreparePythonOptions } from './preparation.ts'
 import { environmentKey } from './requirements.ts'
 import type { Requirements } from './requirements.ts'
 import { InstallError } from '../../user-code/run-installer.ts'
+import { useEnvironment } from './use-environment.ts'
 
 /** What every environment has. */
 const BASE: Requirements = { packages: ['numpy'], file: undefined }
@@ -63,30 +63,25 @@ async function prepare(
     environmentsDirectory,
     environmentKey(interpreter, parentFolders, requirements),
   )
-  const python = join(place, 'bin', 'python')
-  const isMade = (): Promise<boolean> => access(python).then(...YES_OR_NO)
-  const make = async (): Promise<void> => {
+  const fill = async (folder: string): Promise<void> => {
     const startedAtMs = performance.now()
     log('info', 'python environment is being made', {
       python: interpreter.version,
       ...named(requirements),
     })
-    await makeEnvironment(place, { ...options, interpreter, parentFolders, requirements })
+    await makeEnvironment(folder, { ...options, interpreter, parentFolders, requirements })
     const seconds = Math.round((performance.now() - startedAtMs) / 100) / 10
     log('info', 'python environment made', { seconds })
   }
   try {
     options.onProgress('waits for the Python environment, which another instance makes')
-    await runLocked(`${place}.lock`, { isMade, work: make }, signal)
+    return join(await useEnvironment(place, fill, signal), 'bin', 'python')
   } catch (error) {
     if (!(error instanceof InstallError)) throw error
     const what = requirements.file?.name ?? requirements.packages.join(', ')
     throw new StartFailure('environmentFailed', `${what} cannot be installed: ${error.message}`)
   }
-  return join(await realpath(place), 'bin', 'python')
 }
-
-const YES_OR_NO = [() => true, () => false] as const
 
 function named({ packages, file }: Requirements): Record<string, string> {
   const names = [...packages, ...(file === undefined ? [] : [file.name])]

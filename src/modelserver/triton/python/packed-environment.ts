@@ -1,9 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { access, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { access, mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { runLocked } from '../../user-code/lock.ts'
+import { useEnvironment } from '../../python/environment/use-environment.ts'
 import { InstallError, runInstaller } from '../../user-code/run-installer.ts'
 import { ServingError } from '../serving-error.ts'
 
@@ -37,7 +37,7 @@ export async function unpackEnvironment(options: UnpackOptions): Promise<string>
   const folder = found.isDirectory() ? path : await unpack(options)
   const python = join(folder, 'bin', 'python')
   if (await exists(python)) return python
-  throw refusal(`${path} has no bin/python; make it with conda-pack`)
+  throw withoutPython(path)
 }
 
 async function unpack(options: UnpackOptions): Promise<string> {
@@ -46,7 +46,6 @@ async function unpack(options: UnpackOptions): Promise<string> {
   await pipeline(createReadStream(path), hash)
   await mkdir(environmentsDirectory, { recursive: true, mode: 0o700 })
   const place = join(environmentsDirectory, `packed-${hash.digest('hex').slice(0, 24)}`)
-  const made = `${place}.${randomUUID().slice(0, 8)}`
   const run = (command: string, args: readonly string[]): Promise<void> =>
     runInstaller({
       command,
@@ -56,23 +55,25 @@ async function unpack(options: UnpackOptions): Promise<string> {
       onLine: () => undefined,
       signal,
     })
-  const work = async (): Promise<void> => {
+  const fill = async (made: string): Promise<void> => {
     try {
       await mkdir(made)
       await run('tar', ['-xf', path, '-C', made])
-      // Its scripts name the folder that it is in at the end; Python itself finds its packages from where it is.
-      await rename(made, place)
-      const fix = join(place, 'bin', 'conda-unpack')
-      if (await exists(fix)) await run(join(place, 'bin', 'python'), [fix])
+      // Its scripts name the folder that it is in; Python itself finds its packages from where it is.
+      const fix = join(made, 'bin', 'conda-unpack')
+      if (await exists(fix)) await run(join(made, 'bin', 'python'), [fix])
+      if (!(await exists(join(made, 'bin', 'python')))) throw withoutPython(path)
     } catch (error) {
-      await rm(made, { recursive: true, force: true })
       if (error instanceof InstallError)
         throw refusal(`${path} cannot be unpacked: ${error.message}`)
       throw error
     }
   }
-  await runLocked(`${place}.lock`, { isMade: () => exists(place), work }, signal)
-  return place
+  return useEnvironment(place, fill, signal)
+}
+
+function withoutPython(path: string): ServingError {
+  return refusal(`${path} has no bin/python; make it with conda-pack`)
 }
 
 function exists(path: string): Promise<boolean> {
