@@ -78,8 +78,9 @@ export function keepObservations(ground: Ground, { link }: DataPlane, store: Sto
   })
 }
 
-/** Removes model data that nothing uses, now and then; ends with `clearInterval`. */
+/** Removes model data and Python environments that nothing uses, now and then. */
 export function startSweep(
+  ground: Ground,
   modelData: ModelDataCache,
   {
     runtime,
@@ -90,30 +91,31 @@ export function startSweep(
     readonly compiler: LocalCompiler
     readonly models: ModelLoop
   },
-  log: Ground['log'],
-): NodeJS.Timeout {
-  return setInterval(() => {
+): { readonly stop: () => void } {
+  const timer = setInterval(() => {
     const others = [...compiler.contentHashesInUse(), ...models.contentHashesInUse()]
     const inUse = [...runtime.contentHashesInUse(), ...others]
     modelData.removeUnused(new Set(inUse)).catch((error: unknown) => {
-      log.warn({ err: error }, 'unused model data not removed')
+      ground.log.warn({ err: error }, 'unused model data not removed')
     })
   }, SWEEP_INTERVAL_MS)
+  removeEnvironments(ground)
+  const environmentTimer = setInterval(() => removeEnvironments(ground), ENVIRONMENT_SWEEP_MS)
+  return {
+    stop: () => {
+      clearInterval(timer)
+      clearInterval(environmentTimer)
+    },
+  }
 }
 
-/** Removes Python environments that nothing uses, now and every hour; ends with `clearInterval`. */
-export function startEnvironmentSweep({ config, paths, log }: Ground): NodeJS.Timeout {
-  const limits = toRemovalLimits(config.BERTH_PYTHON_UNUSED_DAYS, config.BERTH_PYTHON_MEGABYTES_MAX)
-  const sweep = (): void => {
-    removeUnused({
-      environmentsDirectory: paths.pythonEnvironments,
-      limits,
-      nowMs: Date.now(),
-      log: (level, event, fields = {}) => log[level](fields, event),
-    }).catch((error: unknown) => log.warn({ err: error }, 'unused python environments not removed'))
-  }
-  sweep()
-  return setInterval(sweep, ENVIRONMENT_SWEEP_MS)
+function removeEnvironments({ config, paths, log }: Ground): void {
+  removeUnused({
+    environmentsDirectory: paths.pythonEnvironments,
+    limits: toRemovalLimits(config.BERTH_PYTHON_UNUSED_DAYS, config.BERTH_PYTHON_MEGABYTES_MAX),
+    nowMs: Date.now(),
+    log: (level, event, fields = {}) => log[level](fields, event),
+  }).catch((error: unknown) => log.warn({ err: error }, 'unused python environments not removed'))
 }
 
 const ENVIRONMENT_SWEEP_MS = 3_600_000

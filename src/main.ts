@@ -31,7 +31,6 @@ import {
   installationOf,
   keepObservations,
   ownHosts,
-  startEnvironmentSweep,
   startSweep,
   urlHost,
 } from './composition.ts'
@@ -186,10 +185,8 @@ async function startRooms(
   undo.defer(() => compiler.close())
   const models = createModels(ground, plane, { store, runtime, compiler, modelData })
   undo.defer(() => models.stop())
-  const sweep = startSweep(modelData, { runtime, compiler, models }, log)
-  undo.defer(() => clearInterval(sweep))
-  const environmentSweep = startEnvironmentSweep(ground)
-  undo.defer(() => clearInterval(environmentSweep))
+  const sweep = startSweep(ground, modelData, { runtime, compiler, models })
+  undo.defer(() => sweep.stop())
   const control = createControlServer(
     controlDeps(ground, plane, { ...world, objectStore, runtime, models }),
   )
@@ -210,8 +207,7 @@ async function startRooms(
   return async () => {
     stopping.abort()
     const deadline = AbortSignal.timeout(STOP_MS)
-    clearInterval(sweep)
-    clearInterval(environmentSweep)
+    sweep.stop()
     await gateways.stop(deadline)
     await Promise.all([endpoints.stop(), models.stop(), compilations.stop()])
     await compiler.close()

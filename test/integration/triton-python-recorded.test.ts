@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import {
@@ -9,9 +9,9 @@ import {
 } from '../../scripts/record-triton/exchange.ts'
 import { maskResponse } from '../../scripts/record-triton/mask.ts'
 import { ensureModelPython } from '../support/model-python.ts'
+import { RECORDINGS, replayRecorded } from '../support/replay-recorded.ts'
 import { startTriton } from '../support/triton-server.ts'
-
-const FIXTURES = join(import.meta.dirname, '../fixtures/triton')
+import { DIFFERENT_WITH_PYTHON } from './triton-recorded-differences.ts'
 
 /** What Berth answers instead, and why. */
 interface Difference {
@@ -46,14 +46,10 @@ const PYTHON_DIFFERENCES: Readonly<Record<string, Difference>> = {
   'obeys: call_wrong_input': { why: PREFIX, says: /unexpected inference input 'NOSUCH'/ },
 }
 
-const PROTOCOL_DIFFERENCES: Readonly<Record<string, Difference>> = {
-  'output twice': { why: 'later releases refuse it', says: /output 'OUTPUT0' already exists/ },
-}
-
 process.env['BERTH_PYTHON'] = await ensureModelPython()
 
 suite('as tritonserver does with the Python backend', async () => {
-  const repository = join(FIXTURES, 'python-repository')
+  const repository = join(RECORDINGS, 'python-repository')
   const server = await startTriton(repository, ['--model-control-mode=explicit'])
   after(() => server.stop())
   for (const recorded of load('python-recorded.json')) {
@@ -64,29 +60,23 @@ suite('as tritonserver does with the Python backend', async () => {
   }
 })
 
-// What a model has answered. Refusals before it and sequences are not of this backend.
-function isAnswered({ name, request, response }: Exchange): boolean {
-  const isInference = /^\/v2\/models\/(?!accumulate)\w+(\/versions\/\d+)?\/infer$/.test(
-    request.path,
-  )
-  return isInference && (response.status === 200 || name === 'fails at execute')
-}
-
-suite("as tritonserver with the recorded protocol's models", async () => {
-  const flags = ['--model-control-mode=explicit', '--exit-on-error=false', '--load-model=*']
-  const repository = join(FIXTURES, 'repository')
-  const server = await startTriton(repository, flags)
-  after(() => server.stop())
-  for (const recorded of load('recorded.json').filter(isAnswered)) {
-    test(recorded.name, async () => {
-      const answered = await exchange(server.httpPort, recorded.request)
-      compare(recorded, answered, repository, PROTOCOL_DIFFERENCES[recorded.name])
+suite("as tritonserver with the recorded protocol's models, all that it was asked", () => {
+  for (const [file, traceFlags, notAsked] of [
+    // Of three of them tritonserver died.
+    ['recorded.json', [], 3],
+    ['protocol.json', ['level=OFF', 'triton,file=<dir>/trace.json'], 0],
+  ] as const) {
+    test(file, async () => {
+      const replay = { file, traceFlags, without: [], different: DIFFERENT_WITH_PYTHON }
+      const writeModels = (to: string): void =>
+        cpSync(join(RECORDINGS, 'repository'), to, { recursive: true })
+      assert.equal(await replayRecorded({ ...replay, writeModels }), notAsked)
     })
   }
 })
 
 function load(file: string): readonly Exchange[] {
-  const parsed = JSON.parse(readFileSync(join(FIXTURES, file), 'utf8')) as {
+  const parsed = JSON.parse(readFileSync(join(RECORDINGS, file), 'utf8')) as {
     readonly exchanges: readonly (Exchange | { readonly crashed: true })[]
   }
   return parsed.exchanges.flatMap((one) => ('crashed' in one ? [] : one))

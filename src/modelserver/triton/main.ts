@@ -25,6 +25,7 @@ import { ResponseCache } from './response-cache.ts'
 import { SharedRegions } from './shared-memory/shared-regions.ts'
 import { loadAtStart, pollForever } from './start-models.ts'
 import { Tracing } from './trace/tracing.ts'
+import type { Log } from '../log.ts'
 import { toRemovalLimits } from '../python/environment/plan.ts'
 import { removeUnused } from '../python/environment/remove-unused.ts'
 
@@ -117,17 +118,29 @@ async function serve(options: TritonOptions): Promise<void> {
   await loadAtStart(repository, options, log)
   server.becomeReady()
   log('info', 'model server ready', { pid: process.pid })
+  startChores(repository, options, log, stopping.signal)
+}
+
+/** What goes on beside serving. */
+function startChores(
+  repository: ModelRepository,
+  options: TritonOptions,
+  log: Log,
+  signal: AbortSignal,
+): void {
+  sweepEnvironments(options, log)
+  if (options.controlMode === 'poll') void pollForever(repository, options.pollMs, log, signal)
+}
+
+function sweepEnvironments({ backends }: TritonOptions, log: Log): void {
   removeUnused({
     environmentsDirectory: pythonEnvironments(),
-    limits: toRemovalLimits(options.backends.unusedEnvironmentDays, 0),
+    limits: toRemovalLimits(backends.unusedEnvironmentDays, 0),
     nowMs: Date.now(),
     log,
   }).catch((error: unknown) => {
     log('warn', 'unused python environments not removed', { reason: String(error) })
   })
-  if (options.controlMode === 'poll') {
-    void pollForever(repository, options.pollMs, log, stopping.signal)
-  }
 }
 
 function pythonEnvironments(): string {
