@@ -22,6 +22,16 @@ def predict_fn(what, name):
     return {"name": name}
 `
 
+const NODE_HANDLER = `
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+export const modelFn = (modelDirectory: string) => readFileSync(join(modelDirectory, 'name.txt'), 'utf8')
+export function predictFn(what: unknown, name: string) {
+  if (what === 'die') process.exit(3)
+  return { name }
+}
+`
+
 let berth: RunningBerth
 before(async () => {
   berth = await startBerth({ environment: { BERTH_PYTHON: await ensureModelPython() } })
@@ -84,6 +94,50 @@ suite('berth/python with many models', () => {
     })
     const { events } = await describeInside(berth, 'python')
     assert.ok(events.some(({ kind }) => kind === 'model-quarantined'))
+  })
+})
+
+suite('berth/node with many models', () => {
+  before(async () => {
+    for (const name of ['acme', 'globex']) {
+      const archive = await packModel({ 'name.txt': name, 'code/inference.ts': NODE_HANDLER })
+      await uploadModel(berth, `node/${name}.tar.gz`, archive)
+    }
+    const broken = await packModel({ 'inference.mjs': 'throw new Error("no such tenant")' })
+    await uploadModel(berth, 'node/broken.tar.gz', broken)
+    await serveEndpoint(berth, {
+      name: 'node',
+      image: 'berth/node',
+      modelDataUrl: 's3://models/node/',
+      multiModel: { isCaching: true },
+    })
+  })
+
+  test('each runs its own code, asked at the same time', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? 'acme' : 'globex'))
+    const answers = await Promise.all(names.map((name) => invoke('node', `${name}.tar.gz`, 1)))
+    assert.deepEqual(
+      answers,
+      names.map((name) => ({ name })),
+    )
+  })
+
+  test('one whose code ends its thread takes its own invocation with it, and answers again', async () => {
+    const instances = await readyInstances(berth, 'node')
+    await assert.rejects(invoke('node', 'acme.tar.gz', 'die'), ModelError)
+    assert.deepEqual(await invoke('node', 'globex.tar.gz', 1), { name: 'globex' })
+    const answer = await until('acme to answer again', () =>
+      invoke('node', 'acme.tar.gz', 1).catch(() => undefined),
+    )
+    assert.deepEqual(answer, { name: 'acme' })
+    assert.deepEqual(await readyInstances(berth, 'node'), instances)
+  })
+
+  test('one whose code cannot be loaded says why', async () => {
+    await assert.rejects(invoke('node', 'broken.tar.gz', 1), {
+      name: 'ModelError',
+      message: /Model broken\.tar\.gz could not be loaded: .*no such tenant/s,
+    })
   })
 })
 

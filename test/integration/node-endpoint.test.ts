@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 
@@ -70,14 +71,18 @@ async function modelErrorOf(answer: Promise<unknown>): Promise<ModelError> {
   return error
 }
 
-async function logs(): Promise<string> {
+const cli = (args: readonly string[]) => {
   const environment = {
     AWS_ENDPOINT_URL: berth.url,
     AWS_ACCESS_KEY_ID: berth.credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: berth.credentials.secretAccessKey,
     AWS_REGION: 'us-east-1',
   }
-  return (await runCli(['logs', 'obedient'], { environment })).stdout
+  return runCli(args, { environment })
+}
+
+async function logs(): Promise<string> {
+  return (await cli(['logs', 'obedient'])).stdout
 }
 
 async function untilAnswered(): Promise<void> {
@@ -173,6 +178,28 @@ suite('an endpoint of Node that cannot start is Failed with the cause', () => {
     assert.equal(EndpointStatus, 'InService')
     assert.equal(readdirSync(join(berth.dataDir, 'node')).length, 1)
   })
+})
+
+test('berth deploy --env gives the container its variables, and refuses what is none', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-deploy-env-'))
+  const deploy = (...flags: readonly string[]) =>
+    cli(['deploy', folder, '--name', 'told', ...flags])
+  try {
+    mkdirSync(join(folder, 'code'))
+    const shown = '{ limit: process.env.LIMIT, empty: process.env.EMPTY, sum: process.env.SUM }'
+    const handler = `export const predictFn = () => (${shown})\n`
+    writeFileSync(join(folder, 'code/inference.ts'), handler)
+    const refused = await deploy('--env', 'LIMIT')
+    assert.equal(refused.exitCode, 2)
+    assert.match(refused.stderr, /LIMIT/)
+    const deployed = await deploy('--env', 'LIMIT=5', '--env', 'EMPTY=', '--env', 'SUM=a=b')
+    assert.equal(deployed.exitCode, 0, deployed.stderr)
+    const { exitCode, stdout } = await cli(['invoke', 'told', '--body', '1'])
+    assert.equal(exitCode, 0)
+    assert.deepEqual(JSON.parse(stdout), { limit: '5', empty: '', sum: 'a=b' })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 test('an orderly stop leaves no process', async () => {
