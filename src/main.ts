@@ -160,7 +160,7 @@ async function startRooms(
   plane: DataPlane,
   undo: AsyncDisposableStack,
 ): Promise<() => Promise<void>> {
-  const { paths, log } = ground
+  const { paths } = ground
   const { link, gateways } = plane
   const stopping = new AbortController()
   const store = createSqliteStore({ path: paths.database })
