@@ -11,6 +11,7 @@ import { compilationCases } from './cases/compilations.ts'
 import { endpointCases } from './cases/endpoints.ts'
 import { invocationCases } from './cases/invocations.ts'
 import { modelCases } from './cases/models.ts'
+import { multiModelCases } from './cases/multi-model.ts'
 import { severalContainersCases } from './cases/several-containers.ts'
 import type { AwsClient, ClientTarget, Outcome } from './clients/client.ts'
 import { createJavaScriptClient } from './clients/javascript.ts'
@@ -26,6 +27,7 @@ const CASES: readonly Case[] = [
   ...compilationCases,
   ...invocationCases,
   ...severalContainersCases,
+  ...multiModelCases,
 ]
 
 const python = await ensurePythonEnvironment()

@@ -11,9 +11,10 @@ import {
 import { pack } from 'tar-stream'
 
 import type { RunningBerth } from '../support/berth.ts'
+import { uploadNumbered } from '../support/numbered-models.ts'
 import { serveEndpoint } from '../support/serving.ts'
 import { until } from '../support/until.ts'
-import { digitsModel, packModel } from '../support/upload.ts'
+import { digitsModel, packModel, uploadModel } from '../support/upload.ts'
 import type { CaseWorld } from './cases/case.ts'
 import { SEVERAL_CONTAINERS } from './cases/several-containers.ts'
 
@@ -59,10 +60,13 @@ export async function prepareWorld(berth: RunningBerth): Promise<Omit<CaseWorld,
   const onnx = { Bucket: 'conformance', Key: 'digits.tar.gz' }
   const model = await packModel({ 'model.onnx': digitsModel() })
   await berth.s3.send(new PutObjectCommand({ ...onnx, Body: model }))
+  for (const number of [1, 2]) await uploadNumbered(berth, 'conformance/', number)
+  await uploadModel(berth, 'conformance/broken.tar.gz', Buffer.from('this is no archive'))
   return {
     liveEndpoint,
     directEndpoint: 'Direct',
     serialEndpoint: 'Serial',
+    manyUrl: 's3://models/conformance/',
     modelDataUrl: 's3://conformance/model.tar.gz',
     onnxUrl: 's3://conformance/digits.tar.gz',
   }

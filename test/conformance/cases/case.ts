@@ -35,6 +35,8 @@ export interface CaseWorld {
   readonly directEndpoint: string
   /** The same containers, one after the other. */
   readonly serialEndpoint: string
+  /** Prefix of models `m1` and `m2`, which answer their numbers, and of `broken`, which is no archive. */
+  readonly manyUrl: string
 }
 
 /** A named sequence of calls, run through every client. */
