@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
+import { UpdateEndpointWeightsAndCapacitiesCommand } from '@aws-sdk/client-sagemaker'
 import { InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
 
 import { disposeBerth, startBerth } from '../support/berth.ts'
@@ -12,6 +14,7 @@ import {
   describeInside,
   readyInstances,
   serveEndpoint,
+  untilInService,
   untilReadyCount,
 } from '../support/serving.ts'
 import { until } from '../support/until.ts'
@@ -47,6 +50,15 @@ async function invoke(name: string, targetModel?: string): Promise<unknown> {
   })
   const { Body } = await berth.runtime.send(command)
   return JSON.parse(Body.transformToString())
+}
+
+async function scale(name: string, DesiredInstanceCount: number): Promise<void> {
+  const update = new UpdateEndpointWeightsAndCapacitiesCommand({
+    EndpointName: name,
+    DesiredWeightsAndCapacities: [{ VariantName: 'AllTraffic', DesiredInstanceCount }],
+  })
+  await berth.sagemaker.send(update)
+  await untilInService(berth, name)
 }
 
 /** What model number N answers. */
@@ -161,6 +173,43 @@ suite('a multi-model endpoint', () => {
       assert.deepEqual(await invoke('passing', 'm3.tar.gz'), answerOf(3))
       return (await eventCount('passing', 'model-loaded')) >= 2
     })
+  })
+
+  test('scaled out and in: pinned and preloaded models are on each instance, others answer from where they are', async () => {
+    for (const number of [1, 2, 3]) await uploadNumbered(berth, 'wide/', number)
+    const environment = { BERTH_MODEL_PIN: 'm1.tar.gz', BERTH_MODEL_PRELOAD: 'm2.tar.gz' }
+    await serve('wide', { environment })
+    const loadedByInstance = async (): Promise<readonly (readonly string[])[]> => {
+      const { models } = await describeInside(berth, 'wide')
+      const instances = models?.instances ?? []
+      return instances.map((one) => one.models.map(({ targetModel }) => targetModel).toSorted())
+    }
+    const LISTED = ['m1.tar.gz', 'm2.tar.gz']
+    await until('the lists to be loaded', async () =>
+      isDeepStrictEqual(await loadedByInstance(), [LISTED]),
+    )
+    assert.deepEqual(await invoke('wide', 'm3.tar.gz'), answerOf(3))
+
+    await scale('wide', 2)
+    await untilReadyCount(berth, 'wide', 2)
+    await until('the lists to be loaded on both', async () => {
+      const loaded = await loadedByInstance()
+      return (
+        loaded.length === 2 && loaded.every((one) => LISTED.every((name) => one.includes(name)))
+      )
+    })
+    // One after the other none waits, so nothing is gained by another copy.
+    for (let call = 0; call < 10; call += 1) {
+      assert.deepEqual(await invoke('wide', 'm3.tar.gz'), answerOf(3))
+    }
+    const withThird = (await loadedByInstance()).filter((one) => one.includes('m3.tar.gz'))
+    assert.equal(withThird.length, 1)
+
+    await scale('wide', 1)
+    await untilReadyCount(berth, 'wide', 1)
+    for (const number of [1, 2, 3]) {
+      assert.deepEqual(await invoke('wide', `m${number}.tar.gz`), answerOf(number))
+    }
   })
 
   test('no wrong model ever answers while models are evicted under load', async () => {

@@ -1,7 +1,7 @@
 /** One instance as routing to a model sees it. Times in milliseconds. */
 export interface ModelCandidate {
   readonly instanceId: string
-  /** How long an invocation would take that is given to it now, the ones before it included. */
+  /** How long an invocation would take that is given to it now, the ones before it included; 0 while nothing is known. */
   readonly serviceMs: number
   /** `loaded`; `loading`: somebody has asked for it; `absent`. */
   readonly presence: 'loaded' | 'loading' | 'absent'
@@ -9,6 +9,18 @@ export interface ModelCandidate {
   readonly loaderMs: number
   /** What loading one more model displaces is expected to cost others; 0 while there is room. */
   readonly displacedMs: number
+}
+
+/**
+ * The candidates with what is not known of them taken to be as the best of the others: an instance that has just come has
+ * answered nothing, and is not infinitely quick for that. Otherwise every model would be loaded on it at once.
+ */
+export function assumeService<C extends ModelCandidate>(candidates: readonly C[]): readonly C[] {
+  if (candidates.every(({ serviceMs }) => serviceMs > 0)) return candidates
+  const known = candidates.flatMap(({ serviceMs }) => (serviceMs > 0 ? [serviceMs] : []))
+  if (known.length === 0) return candidates
+  const serviceMs = Math.min(...known)
+  return candidates.map((one) => (one.serviceMs > 0 ? one : { ...one, serviceMs }))
 }
 
 // Of a load's cost: two places that differ by less are the same, and the rank among them decides. Keeps a model where it is

@@ -1,6 +1,6 @@
 import { decideShare } from '../../domain/fair-share.ts'
 import { ModelCopies } from '../../domain/multi-model/model-copies.ts'
-import { chooseModelInstance } from '../../domain/multi-model/placement.ts'
+import { assumeService, chooseModelInstance } from '../../domain/multi-model/placement.ts'
 import type { ModelCandidate } from '../../domain/multi-model/placement.ts'
 import { RoundRobin } from '../../domain/round-robin.ts'
 import type { InstanceRoute, MultiModelRoute, VariantRoute } from '../../domain/routes.ts'
@@ -138,7 +138,7 @@ export class ModelLane {
       able.push(this.#candidateOf(counter, use, targetModel))
     }
     const others = able.filter(({ instanceId }) => instanceId !== avoidInstanceId)
-    const candidates = others.length > 0 ? others : able
+    const candidates = assumeService(others.length > 0 ? others : able)
     const [only] = candidates
     if (candidates.length === 1) return only?.instance
     const ids = candidates.map(({ instanceId }) => instanceId)

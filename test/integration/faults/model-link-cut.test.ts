@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 
 import { SimulatedModelPlatform } from '../../support/simulated-model-platform.ts'
 
-const SEEDS = Array.from({ length: 12 }, (_, index) => index + 1)
+const SEEDS = Array.from({ length: 6 }, (_, index) => index + 1)
 const SETTING = {
   gatewayCount: 2,
   callersPerGateway: 3,
@@ -45,7 +45,7 @@ suite('gateways, control and the line between them fail at random moments', () =
         okCount += gateways.reduce((sum, gateway) => sum + gateway.okCount, 0)
         unloadCount += container.unloadCount
       }
-      assert.ok(okCount > 1_000 && unloadCount > 100, `${okCount} answers, ${unloadCount} unloads`)
+      assert.ok(okCount > 500 && unloadCount > 50, `${okCount} answers, ${unloadCount} unloads`)
     })
   }
 })
