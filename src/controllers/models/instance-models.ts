@@ -389,7 +389,7 @@ export class InstanceModels {
   async #measure(): Promise<void> {
     const { pid } = this.instance
     const bytes = pid === undefined ? undefined : await this.#world.measureBytes(pid)
-    if (bytes !== undefined) this.#residents.ledger.recordMeasurement(bytes)
+    if (bytes !== undefined) this.#residents.recordMeasurement(bytes)
   }
 }
 

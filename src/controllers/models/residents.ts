@@ -51,6 +51,15 @@ export class Residents {
     return replaced
   }
 
+  /** The whole instance was measured: what came since the last time is known to be worth so much memory. */
+  recordMeasurement(bytes: number): void {
+    const nowMs = this.#nowMs()
+    for (const model of this.ledger.recordMeasurement(bytes)) {
+      const cost = { bytes: this.ledger.bytesOf(model), reloadMs: this.ranking.reloadMsOf(model) }
+      this.ranking.recordCost(model, cost, nowMs)
+    }
+  }
+
   /** The same model, found to be at another worker. */
   recordSeat(resident: Resident, seat: number | undefined): Resident {
     const { seat: _before, ...rest } = resident

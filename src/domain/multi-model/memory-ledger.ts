@@ -60,9 +60,10 @@ export class MemoryLedger {
     this.#pendingBytes -= entry.bytes
   }
 
-  /** The whole instance was measured. */
-  recordMeasurement(bytes: number): void {
-    const arrived = [...this.#entryByModel.values()].filter(({ isMeasured }) => !isMeasured)
+  /** The whole instance was measured. @returns the models that came since the last time. */
+  recordMeasurement(bytes: number): readonly string[] {
+    const arrivals = [...this.#entryByModel].filter(([, { isMeasured }]) => !isMeasured)
+    const arrived = arrivals.map(([, entry]) => entry)
     const isFirst = this.#measuredBytes === 0
     const grownBytes = bytes - this.#measuredBytes
     const fileBytes = arrived.reduce((sum, entry) => sum + entry.fileBytes + 1, 0)
@@ -76,6 +77,7 @@ export class MemoryLedger {
     for (const entry of arrived) entry.isMeasured = true
     this.#measuredBytes = bytes
     this.#pendingBytes = 0
+    return arrivals.map(([model]) => model)
   }
 
   #learnRatio(ratio: number): void {
