@@ -95,6 +95,20 @@ test('what is held by a load, or used by others, is never removed; then who asks
   assert.deepEqual([held.contentHash, next.contentHash], ['50-held', '30-next'])
 })
 
+test('what an earlier content of a model is answered from stays until it is unloaded', async () => {
+  const { room, removed } = build()
+  const earlier = await room.fetch('60-a', need)
+  const { promise: unloaded, resolve } = Promise.withResolvers<void>()
+  const keeping = room.keepUntil('60-a', unloaded)
+  earlier[Symbol.dispose]()
+  await assert.rejects(room.fetch('70-b', need), { code: 'ServiceUnavailable' })
+  resolve()
+  await keeping
+  using next = await room.fetch('70-b', need)
+  assert.equal(next.contentHash, '70-b')
+  assert.deepEqual(removed, ['60-a'])
+})
+
 test('when only loaded models are left, one is unloaded for the one that is asked for', async () => {
   const loaded = new Set(['60-loaded'])
   const { room, removed } = build(loaded)

@@ -1,6 +1,6 @@
-import { BerthError } from '../../domain/errors.ts'
 import { DiskLedger } from '../../domain/multi-model/disk-ledger.ts'
 import type { ModelDisk, ModelFiles } from '../../ports/model-disk.ts'
+import { NoRoom } from './load-failure.ts'
 
 /** Files that stay on the disk until this is disposed of. */
 export interface HeldFiles extends ModelFiles, Disposable {}
@@ -75,23 +75,33 @@ export class DiskRoom {
   hold(files: ModelFiles): HeldFiles | undefined {
     const { contentHash } = files
     if (this.#removal?.contentHash === contentHash) return undefined
-    this.#holdCountByHash.set(contentHash, (this.#holdCountByHash.get(contentHash) ?? 0) + 1)
     this.recordUse(contentHash, 1)
+    return { ...files, [Symbol.dispose]: this.#keep(contentHash) }
+  }
+
+  /** Keeps files that something loaded still uses, until the use ends. */
+  async keepUntil(contentHash: string, ended: Promise<void>): Promise<void> {
+    const release = this.#keep(contentHash)
+    await ended.then(release, release)
+  }
+
+  /** @returns what lets them go. */
+  #keep(contentHash: string): () => void {
+    this.#holdCountByHash.set(contentHash, (this.#holdCountByHash.get(contentHash) ?? 0) + 1)
     let isHeld = true
-    const release = (): void => {
+    return () => {
       if (!isHeld) return
       isHeld = false
       const left = (this.#holdCountByHash.get(contentHash) ?? 1) - 1
       if (left === 0) this.#holdCountByHash.delete(contentHash)
       else this.#holdCountByHash.set(contentHash, left)
     }
-    return { ...files, [Symbol.dispose]: release }
   }
 
   /**
    * Has the files of an archive on the disk, as the store has them now.
    *
-   * @throws BerthError `ServiceUnavailable`: no room, and nothing that may go; or what {@link ModelDisk.prepare} throws.
+   * @throws NoRoom nothing that is there may go. @throws what {@link ModelDisk.prepare} throws.
    */
   async fetch(url: string, need: FilesNeed): Promise<HeldFiles> {
     for (;;) {
@@ -192,10 +202,7 @@ export class DiskRoom {
   }
 }
 
-function noRoom(bytesMax: number): BerthError {
+function noRoom(bytesMax: number): NoRoom {
   const what = `The files of models may take ${bytesMax} bytes of the disk (BERTH_MODEL_DISK_BYTES)`
-  return new BerthError(
-    'ServiceUnavailable',
-    `${what}, and what is there is in use: there is no room for another model.`,
-  )
+  return new NoRoom(`${what}, and what is there is in use: there is no room for another model.`)
 }

@@ -300,6 +300,8 @@ export class InstanceModels {
   #retire(replaced: Resident): void {
     this.#world.recordEvent(replacedEvent(replaced))
     this.#evictions.retire(replaced)
+    const unloaded = this.#evictions.untilUnloaded(replaced.modelId)
+    void this.#world.stock.keepUntil(replaced.contentHash, unloaded)
   }
 
   // The container says that it does not have what was loaded. If a load finds it there, it spoke for the model.

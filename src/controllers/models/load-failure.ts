@@ -2,7 +2,7 @@ import { BerthError, isBerthError } from '../../domain/errors.ts'
 import type { ModelFailure } from '../../domain/multi-model/model-messages.ts'
 import type { ContainerAnswer } from '../../ports/model-container.ts'
 
-/** The container has no memory left, and nothing may be evicted: not the model's fault, and may pass soon. */
+/** No memory is left in the container, or no room on the disk, and nothing may go: not the model's fault, and may pass soon. */
 export class NoRoom extends BerthError {
   constructor(message: string) {
     super('ServiceUnavailable', message)

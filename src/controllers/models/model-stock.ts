@@ -33,6 +33,11 @@ export class ModelStock {
     return this.#room.contentHashes()
   }
 
+  /** Keeps files that something loaded still uses, until the use ends. */
+  async keepUntil(contentHash: string, ended: Promise<void>): Promise<void> {
+    await this.#room.keepUntil(contentHash, ended)
+  }
+
   /** Models that are loaded from these files were used so often. */
   recordUse(contentHash: string, count: number): void {
     this.#room.recordUse(contentHash, count)
