@@ -20,7 +20,7 @@ import { median } from './harness/stats.ts'
 const FOLDER = join(packageRoot, 'bench', 'models', 'steps')
 const MODEL = join(packageRoot, 'bench', 'models', 'mlp-64-256-10.onnx')
 const STEPS = ['prepare', 'score', 'name'] as const
-const CONNECTION_COUNTS = [1, 16, 64]
+const CONNECTION_COUNTS = [16, 64]
 const TEN = 10
 const NAMES = Array.from({ length: TEN }, (_, number) => `c${number}`)
 

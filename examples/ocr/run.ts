@@ -1,18 +1,24 @@
 /**
  * `node examples/ocr/run.ts`: fetches three ONNX models, starts Berth in a folder of its own, deploys them with their pre- and
- * post-processing as one Triton repository, draws a picture of text, asks for its text by one InvokeEndpoint, and stops.
+ * post-processing as one Triton repository, draws a picture of text, asks for its text by one InvokeEndpoint; then the same by a
+ * serial pipeline of three containers, which takes the picture as it is and answers plain text; and stops.
  * Exit code 0: every character that was drawn was read, also of the line on its head; what is no picture is refused.
  */
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runPython, tellStory } from '../steps/story.ts'
-import type { Question, Story } from '../steps/story.ts'
+import type { Story } from '../steps/story.ts'
+import { servePipeline } from '../steps/serial-pipeline.ts'
+import { questionOf } from './pipeline/ask/question.ts'
+import { linesOf } from './pipeline/tell/lines.ts'
+import type { TritonReply } from './pipeline/tell/lines.ts'
 
 const HERE = import.meta.dirname
 const FETCHED = join(HERE, '../../node_modules/.cache/berth-examples/ocr')
 const ENDPOINT_NAME = 'ocr'
-const DEFAULT_MODEL = 'SAGEMAKER_TRITON_DEFAULT_MODEL_NAME=ocr'
+const PIPELINE_NAME = 'ocr-pipeline'
+const DEFAULT_MODEL = { SAGEMAKER_TRITON_DEFAULT_MODEL_NAME: 'ocr' }
 /** The last one is drawn upside down. */
 const LINES = [
   'Invoice No. 20261123',
@@ -28,47 +34,68 @@ try {
   await rm(folder, { recursive: true, force: true })
 }
 
-async function read({ deploy, ask }: Story): Promise<boolean> {
+async function read(story: Story): Promise<boolean> {
   const repository = join(folder, 'repository')
   // The committed configurations and Python models, and the fetched ONNX models, are one repository.
   await cp(join(HERE, 'repository'), repository, { recursive: true })
   await cp(FETCHED, repository, { recursive: true })
-  await deploy(repository, ENDPOINT_NAME, '--env', DEFAULT_MODEL)
-  const picture = join(folder, 'picture.png')
-  await runPython(join(HERE, 'draw.py'), picture, ...LINES)
-  const lines = parseLines(await ask(questionOf(await readFile(picture))))
+  const path = join(folder, 'picture.png')
+  await runPython(join(HERE, 'draw.py'), path, ...LINES)
+  const picture = await readFile(path)
+  const byEnsemble = await readByEnsemble(story, repository, picture)
+  return (await readByPipeline(story, repository, picture)) && byEnsemble
+}
+
+async function readByEnsemble(
+  { deploy, ask }: Story,
+  repository: string,
+  picture: Buffer,
+): Promise<boolean> {
+  const environment = Object.entries(DEFAULT_MODEL).map(([name, value]) => `${name}=${value}`)
+  await deploy(repository, ENDPOINT_NAME, '--env', ...environment)
+  const read = async (bytes: Buffer): Promise<string> =>
+    await ask({ endpointName: ENDPOINT_NAME, accept: 'application/json', ...questionOf(bytes) })
+  const lines = linesOf(JSON.parse(await read(picture)) as TritonReply)
   for (const line of lines) console.log(line)
-  const refused = await ask(questionOf(Buffer.from('no picture'))).catch(String)
+  const refused = await read(Buffer.from('no picture')).catch(String)
   console.log(refused.split('\n')[0])
+  return isWhatWasDrawn(lines) && refused.includes('IMAGE is not a picture')
+}
+
+/** The same repository between two containers of code: picture in, plain text out. */
+async function readByPipeline(
+  { environment, ask }: Story,
+  repository: string,
+  picture: Buffer,
+): Promise<boolean> {
+  const image = 'berth/node'
+  await servePipeline(environment, PIPELINE_NAME, [
+    { hostname: 'ask', image, folder: join(HERE, 'pipeline', 'ask') },
+    { hostname: 'read', image: 'berth/triton', folder: repository, environment: DEFAULT_MODEL },
+    { hostname: 'tell', image, folder: join(HERE, 'pipeline', 'tell') },
+  ])
+  const read = async (bytes: Buffer): Promise<string> =>
+    await ask({
+      endpointName: PIPELINE_NAME,
+      contentType: 'image/png',
+      accept: 'text/plain',
+      body: bytes,
+    })
+  const lines = (await read(picture)).split('\n')
+  const refused = await read(Buffer.from('no picture')).catch(String)
+  console.log(`by the pipeline: ${refused.split('\n')[0]}`)
+  return isWhatWasDrawn(lines) && refused.includes('Received client error (400) from read')
+}
+
+function isWhatWasDrawn(lines: readonly string[]): boolean {
   const isRight =
     lines.length === LINES.length &&
     lines.every((line, at) => letters(line) === letters(LINES[at] ?? ''))
   console.log(isRight ? 'what was drawn was read' : `drawn was: ${LINES.join(' / ')}`)
-  return isRight && refused.includes('IMAGE is not a picture')
+  return isRight
 }
 
 /** The recogniser leaves out spaces that are as narrow as here; everything else counts. */
 function letters(line: string): string {
   return line.replaceAll(' ', '')
-}
-
-/** The picture's bytes behind a JSON head, as SageMaker's Triton image takes them. */
-function questionOf(picture: Buffer): Question {
-  const binary = { binary_data_size: picture.length }
-  const input = { name: 'IMAGE', datatype: 'UINT8', shape: [picture.length], parameters: binary }
-  const outputs = ['TEXT', 'SCORE'].map((name) => ({ name }))
-  const head = Buffer.from(JSON.stringify({ inputs: [input], outputs }))
-  return {
-    endpointName: ENDPOINT_NAME,
-    body: Buffer.concat([head, picture]),
-    contentType: `application/vnd.sagemaker-triton.binary+json;json-header-size=${head.length}`,
-    accept: 'application/json',
-  }
-}
-
-function parseLines(reply: string): readonly string[] {
-  const { outputs } = JSON.parse(reply) as {
-    readonly outputs: readonly { readonly name: string; readonly data: readonly string[] }[]
-  }
-  return outputs.find(({ name }) => name === 'TEXT')?.data ?? []
 }

@@ -33,7 +33,7 @@ const STORIES = [
   {
     name: 'ocr',
     requirements: 'requirements.txt',
-    says: /1,234\.50 ?EUR\nThank ?you ?for ?your ?business\n[^]*what was drawn was read/,
+    says: /1,234\.50 ?EUR\nThank ?you ?for ?your ?business\n[^]*what was drawn was read\nby the pipeline: .* from read [^]*what was drawn was read/,
   },
 ] as const
 
