@@ -9,6 +9,7 @@ import { measureGatewayMemory } from './gateway-memory.ts'
 import { measureGatewayModes } from './gateway-modes.ts'
 import { measureGatewayOverhead } from './gateway-overhead.ts'
 import { measureGatewayStory } from './gateway-story.ts'
+import { measureGraph } from './graph.ts'
 import { packageRoot } from './harness/berth.ts'
 import { readProvenance } from './harness/machine.ts'
 import { renderReport, type Section } from './harness/report.ts'
@@ -48,6 +49,7 @@ const PLATFORM_BENCHES = {
   containers: measureSeveralContainers,
   'multi-model-live': measureManyLive,
   'ten-models': measureTenModels,
+  graph: measureGraph,
   overload: measureOverload,
   memory: measureGatewayMemory,
   store: measureStoreAtSize,

@@ -26,6 +26,16 @@ const STORIES = [
     says: /post-office: 437 of 450 held-out rows right[^]*rows of herbarium for the model of vineyard: ModelError\n/,
   },
   {
+    name: 'cascade',
+    requirements: undefined,
+    says: /alone: 713 of 719 [^]*cascade: 713 right; 102 images asked of the expensive model, 85\.8 % saved/,
+  },
+  {
+    name: 'router',
+    requirements: undefined,
+    says: /fast: 699 of 719 held-out images right; exact: 713\n[^]*there are fast, exact\.\n413 At most/,
+  },
+  {
     name: 'sentences',
     requirements: 'model/code/requirements.txt',
     says: /10 of 10 sentences are nearest to their partner\nstreamed: 10 vectors, the same/,

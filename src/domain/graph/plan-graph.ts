@@ -128,7 +128,7 @@ class Planner {
     const missing: PlannedNode = { name: '', step: NOTHING }
     const step = mapChildren<NodeRef, PlannedNode>(node, (child, keys) => {
       const planned = this.resolve(child, {
-        name: `${name}.${keys.at(-1)}`,
+        name: `${name}.${labelOf(keys)}`,
         place: [...place, ...keys],
         trail,
       })
@@ -154,6 +154,14 @@ class Planner {
     this.problems.push({ place, message })
     return undefined
   }
+}
+
+// `graph.tree` for a branch or case, `graph.steps.0` for a step of a cascade, `graph.map` for the node of a map.
+function labelOf(keys: Place): string {
+  const [, ...inside] = keys
+  const last = keys.at(-1)
+  if (last !== 'node') return String(last)
+  return inside.length === 1 ? String(keys[0]) : inside.slice(0, -1).join('.')
 }
 
 // Stands where a child could not be planned; such a plan is never given out.

@@ -83,7 +83,8 @@ async function echo(invocation: Invocation, signal: AbortSignal, exit: Exit): Pr
   if (orders.mustExit)
     exit(ORDERED_EXIT_CODE, 'berth/echo exits as the custom attribute exit=1 asks')
   if (orders.mustHang) await sleep(2 ** 31 - 1, undefined, { signal })
-  await sleep(orders.delayMs, undefined, { signal })
+  // A timer of nothing takes a millisecond.
+  if (orders.delayMs > 0) await sleep(orders.delayMs, undefined, { signal })
   const { body, contentType, bodyBytes } = chooseBody(invocation, orders)
   const echoed: Record<string, string> = orders.echoesAttributes
     ? { [ATTRIBUTES_HEADER]: attributes }

@@ -33,14 +33,25 @@ export function replyOf(
   return { status: 200, headers, body: Buffer.from(JSON.stringify(body)) }
 }
 
-/** Latencies of the branches, and why some are not in the answer. */
+/**
+ * Latencies of the branches, the rows that steps of cascades were asked about, and why some are not in the answer. What was asked
+ * several times, for the items of a list, counts with its slowest time and all its rows.
+ */
 export function summarise(branches: readonly BranchReport[]): JsonObject {
-  const ms = branches.map(({ branch, tookMs }) => [branch, Math.round(tookMs * 100) / 100])
+  const ms: Record<string, number> = {}
+  const rows: Record<string, number> = {}
+  for (const { branch, tookMs, rowCount } of branches) {
+    ms[branch] = Math.max(ms[branch] ?? 0, Math.round(tookMs * 100) / 100)
+    if (rowCount !== undefined) rows[branch] = (rows[branch] ?? 0) + rowCount
+  }
   const missing = branches.flatMap(({ branch, missing: why }) => {
     return why === undefined ? [] : [[branch, why.slice(0, REASON_CHARACTERS_MAX)]]
   })
-  const inAnswer: JsonObject = { ms: Object.fromEntries(ms) }
-  return missing.length === 0 ? inAnswer : { ...inAnswer, missing: Object.fromEntries(missing) }
+  return {
+    ms,
+    ...(Object.keys(rows).length > 0 && { rows }),
+    ...(missing.length > 0 && { missing: Object.fromEntries(missing) }),
+  }
 }
 
 // What is missing matters more than how long the others took, that it is missing more than why.

@@ -23,9 +23,17 @@ export async function runCascade(
     const [step, ...others] = steps
     if (step === undefined) throw new Error('a cascade has a last node')
     const { run, scope, runNode } = surroundings
+    const startedAtMs = performance.now()
     const answer = await runNode(step.node, asked, run, scope)
-    if (others.length === 0) return answer
+    const tookMs = performance.now() - startedAtMs
     const { rows } = readRows(answer.value)
+    run.branches.push({
+      branch: step.node.name,
+      tookMs,
+      rowCount: rows.length,
+      missing: undefined,
+    })
+    if (others.length === 0) return answer
     const confidences = rows.map((row) => confidenceOf(row, step, run, scope))
     const unsure = chooseUnsureRows(confidences, step.atLeast)
     if (unsure.length === 0) return answer

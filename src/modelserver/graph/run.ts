@@ -29,9 +29,11 @@ export interface Run {
   readonly branches: BranchReport[]
 }
 
-/** How a branch went. */
+/** How a branch of a scatter, or a step of a cascade, went. */
 export interface BranchReport {
   readonly branch: string
+  /** Predictions that a step of a cascade was asked for. */
+  readonly rowCount?: number
   readonly tookMs: number
   /** Why it is not in the answer. */
   readonly missing: string | undefined
