@@ -40,14 +40,16 @@ export async function runScatter(
   } finally {
     clearTimeout(timer)
     scope.signal.removeEventListener('abort', stop)
-    gathering.close()
-    enough.abort(new Error('the graph does not wait for this branch any more'))
+    // Nobody listens once all have ended, and an abort would cost as much as half of the aggregate.
+    if (gathering.close() > 0) enough.abort(NOT_WAITED_FOR)
   }
   const { aggregate } = node
   if (aggregate.kind === 'first-success') return gathering.first()
   const answer = Document.ofValue(gathering.aggregate())
   return aggregate.kind === 'stacking' ? runNode(aggregate.node, answer, run, scope) : answer
 }
+
+const NOT_WAITED_FOR = new Error('the graph does not wait for this branch any more')
 
 /** The answers of one scatter as they come. */
 class Gathering {
@@ -96,14 +98,17 @@ class Gathering {
     this.#reject(error)
   }
 
-  /** Nothing counts any more; branches that are outstanding are reported as such. */
-  close(): void {
+  /** Nothing counts any more; branches that are outstanding are reported as such. @returns how many these are. */
+  close(): number {
     this.#isClosed = true
+    const outstanding = this.#outstanding()
+    if (outstanding.length === 0) return 0
     const tookMs = performance.now() - this.#startedAtMs
     const why = this.#isDeadlinePassed
       ? `no answer within ${this.#node.deadlineMs} ms`
       : 'not waited for'
-    for (const { name } of this.#outstanding()) this.#report(name, tookMs, why)
+    for (const { name } of outstanding) this.#report(name, tookMs, why)
+    return outstanding.length
   }
 
   first(): Document {
