@@ -21,6 +21,7 @@ import type { ControlDeps } from './control/deps.ts'
 import { createServeObjects } from './control/serve-objects.ts'
 import { createCompilationLoop } from './controllers/compilation/loop.ts'
 import type { CompilationLoop } from './controllers/compilation/loop.ts'
+import { readNodeCounters } from './adapters/graph-statistics/read-node-counters.ts'
 import { createModelContainer } from './adapters/model-container/model-container.ts'
 import { createModelLoop } from './controllers/models/loop.ts'
 import type { ModelLoop } from './controllers/models/loop.ts'
@@ -317,6 +318,7 @@ export function controlDeps(
     }),
     fleetRuntime: runtime,
     describeModels: (endpointName) => models.describe(endpointName),
+    readNodeCounters,
     countInvocations: (endpointName) => link.variantCounters(endpointName),
     stopping,
     describePlatform: describePlatform({ version, startedAtMs }, { url, link, gateways }, runtime),

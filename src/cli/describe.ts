@@ -82,6 +82,7 @@ function printEndpoint(endpoint: EndpointReport, terminal: Terminal, nowMs: numb
   printInstances(endpoint.fleets, terminal, age)
   printContainers(endpoint, terminal)
   printModels(endpoint, terminal, age)
+  printGraphs(endpoint, terminal)
   terminal.print('')
   for (const event of endpoint.events.slice(0, EVENTS_SHOWN_MAX)) {
     terminal.print(
@@ -139,10 +140,27 @@ function printContainers({ fleets, containerMetrics }: EndpointReport, terminal:
     String(metrics.invocationCount ?? '-'),
     String(metrics.error4xxCount ?? '-'),
     String(metrics.error5xxCount ?? '-'),
-    metrics.latencyMicros === undefined ? '-' : `${(metrics.latencyMicros / 1000).toFixed(1)} ms`,
+    formatMicros(metrics.latencyMicros),
   ])
   const metricHeadings = ['VARIANT', 'CONTAINER', 'INVOCATIONS', '4XX', '5XX', 'LATENCY']
   if (metricRows.length > 0) terminal.print(`\n${formatTable(metricHeadings, metricRows)}`)
+}
+
+function printGraphs({ graphNodes }: EndpointReport, terminal: Terminal): void {
+  const rows = graphNodes.map((node) => [
+    node.containerHostname,
+    node.node,
+    String(node.answeredCount ?? '-'),
+    String(node.failedCount ?? '-'),
+    formatMicros(node.latencyMicros),
+    formatMicros(node.latencyMicrosMax),
+  ])
+  const headings = ['GRAPH', 'NODE', 'ANSWERED', 'FAILED', 'MEAN', 'SLOWEST']
+  if (rows.length > 0) terminal.print(`\n${formatTable(headings, rows)}`)
+}
+
+function formatMicros(micros: number | undefined): string {
+  return micros === undefined ? '-' : `${(micros / 1000).toFixed(1)} ms`
 }
 
 function printPlatform(platform: PlatformReport, terminal: Terminal): void {

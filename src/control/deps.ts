@@ -3,6 +3,7 @@ import type { JsonObject } from '../domain/json.ts'
 import type { EndpointModelsReport } from '../domain/multi-model/model-report.ts'
 import type { Log } from '../platform/log.ts'
 import type { FleetRuntime } from '../ports/fleet-runtime.ts'
+import type { ReadNodeCounters } from '../ports/graph-statistics.ts'
 import type { VariantCounters } from '../wire/link.ts'
 import type { VerifyDeps } from '../wire/sigv4.ts'
 import type { SigningKeyCache } from '../wire/sigv4-keys.ts'
@@ -30,6 +31,8 @@ export interface ControlDeps extends OperationDeps {
   readonly describeModels?: (endpointName: string) => EndpointModelsReport
   /** What each gateway has counted of an endpoint since it started. */
   readonly countInvocations?: (endpointName: string) => readonly VariantCounters[]
+  /** What the nodes of a container of `berth/graph` have done. */
+  readonly readNodeCounters?: ReadNodeCounters
   /** Aborts when the platform stops: replies that would go on for ever end then. */
   readonly stopping: AbortSignal
   readonly log: Log

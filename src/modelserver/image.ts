@@ -20,6 +20,8 @@ export interface Reply {
 export interface Image {
   /** Answers the model calls of an image that serves many (`/models…`); absent where it serves one. */
   readonly serveModelCall?: (call: Invocation, signal: AbortSignal) => Promise<Reply>
+  /** What an image tells of itself beside the contract, by path; JSON. Absent where there is nothing to tell. */
+  readonly tellByPath?: ReadonlyMap<string, () => unknown>
   /** Answers `GET /ping`: 200 when an invocation would be served now. */
   ping(): Promise<Reply>
   /** Answers one invocation. The signal aborts when the client is gone. */

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { encodeFramesHeader, FRAMES_HEADER } from '../domain/frames-address.ts'
 import { FRAMES_VERSION } from '../wire/frames.ts'
 import { readBody } from './body.ts'
+import { jsonReply } from './image.ts'
 import type { Image, Invocation, Reply } from './image.ts'
 import { replyToFailure } from './invoke-image.ts'
 import type { Log } from './log.ts'
@@ -100,6 +101,8 @@ export class ModelServer {
     if (image.serveModelCall !== undefined && isModelPath(path)) {
       return image.serveModelCall(await this.#read(request), signal)
     }
+    const tell = method === 'GET' ? image.tellByPath?.get(path) : undefined
+    if (tell !== undefined) return jsonReply(200, tell())
     if (path !== '/ping' && path !== '/invocations') {
       throw new Rejection(
         404,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { suite, test } from 'node:test'
 
 import { ModelServerProcess } from '../support/echo-container.ts'
 import { askGraph as ask, startGraph } from '../support/graph-server.ts'
@@ -73,4 +73,54 @@ test('a slow call is sent a second time, and the first answer counts', async () 
     { siblings: [{ hostname: 'echo', path: echo.socketPath }] },
   )
   assert.deepEqual((await ask(graph.socketPath, '[7]', 'delay-ms=50')).value, [7])
+})
+
+suite('branches that do not fit one another are refused in words, not mixed', () => {
+  const say = (expression: string) => ({ expression })
+  const vote = (a: string, b: string, aggregate: unknown = 'majority-vote') => {
+    return { scatter: { branches: { a: say(a), b: say(b) }, aggregate } }
+  }
+  const FAULTS = {
+    words: {
+      node: vote('["apple"]', '[1]'),
+      says: 'Branch b votes for the number 1, branch a for the string "apple": name the classes alike, or list them as classes.',
+    },
+    unknown: {
+      node: vote('["apple"]', '["pear"]', {
+        method: 'majority-vote',
+        classes: ['apple', 'orange'],
+      }),
+      says: /^Branch b .*pear.*apple, orange/,
+    },
+    rows: {
+      node: vote('["apple"]', '["apple", "apple"]'),
+      says: 'Branch b answers 2 predictions where branch a answers 1.',
+    },
+    probabilities: {
+      node: vote('[{"apple": 0.5, "pear": 0.5}]', '[{"apple": 1.0, "orange": 0.0}]', 'soft-vote'),
+      says: 'Branch b gives probabilities of apple, orange, branch a of apple, pear.',
+    },
+    shape: { node: vote('[[1, 2]]', '[[1, 2, 3]]', 'mean'), says: /^Branch b/ },
+    stacked: {
+      node: vote('[1]', '["apple"]', { method: 'stacking', model: say('input') }),
+      says: 'Branch b answers "apple"; a stacking model takes numbers.',
+    },
+    failing: { node: { container: 'echo' }, says: /^The container echo answered 500: / },
+  }
+
+  test('each says which branch, and what it answered', async () => {
+    await using echo = await ModelServerProcess.start(['--image=berth/echo'])
+    const cases = Object.fromEntries(Object.entries(FAULTS).map(([name, { node }]) => [name, node]))
+    await using graph = await startGraph(
+      { graph: { select: { on: 'attributes.case', cases } } },
+      { siblings: [{ hostname: 'echo', path: echo.socketPath }] },
+    )
+    for (const [name, { says }] of Object.entries(FAULTS)) {
+      const { status, value } = await ask(graph.socketPath, '1', `case=${name};status=500`)
+      const said = String(Object(value).error)
+      assert.equal(status, 502, `${name}: ${said}`)
+      if (typeof says === 'string') assert.equal(said, says)
+      else assert.match(said, says)
+    }
+  })
 })

@@ -22,8 +22,20 @@ export interface EndpointReport {
   readonly containerMetrics: readonly ContainerMetricsReport[]
   /** What is loaded where; undefined where it serves one model. */
   readonly models: ModelsReport | undefined
+  /** Of each node of the endpoint's graphs that has been used. */
+  readonly graphNodes: readonly GraphNodeReport[]
   /** Newest first. */
   readonly events: readonly EventReport[]
+}
+
+/** What one node of a graph has done since its container started. */
+export interface GraphNodeReport {
+  readonly containerHostname: string
+  readonly node: string
+  readonly answeredCount: number | undefined
+  readonly failedCount: number | undefined
+  readonly latencyMicros: number | undefined
+  readonly latencyMicrosMax: number | undefined
 }
 
 /** What one of several containers has answered since the gateways started. */
@@ -141,6 +153,7 @@ export function parseEndpointReport(json: unknown): EndpointReport {
     fleets: listField(json, 'variants').map(parseFleet),
     containerMetrics: listField(json, 'metrics').flatMap(parseContainerMetrics),
     models: parseModelsReport(fieldOf(json, 'models')),
+    graphNodes: listField(json, 'graphs').flatMap(parseGraph),
     events: listField(json, 'events').map(parseEvent),
   }
 }
@@ -208,6 +221,24 @@ function parseContainer(json: unknown): ContainerReport {
     pid: numberField(json, 'pid'),
     restartCount: numberField(json, 'restartCount'),
   }
+}
+
+function parseGraph(json: unknown): readonly GraphNodeReport[] {
+  const containerHostname = textField(json, 'containerHostname') ?? '?'
+  return listField(json, 'nodes').map((node) => {
+    const answeredCount = numberField(node, 'answeredCount')
+    const failedCount = numberField(node, 'failedCount')
+    const count = (answeredCount ?? 0) + (failedCount ?? 0)
+    const sum = numberField(node, 'latencyMicrosSum')
+    return {
+      containerHostname,
+      node: textField(node, 'node') ?? '?',
+      answeredCount,
+      failedCount,
+      latencyMicros: sum === undefined || count === 0 ? undefined : sum / count,
+      latencyMicrosMax: numberField(node, 'latencyMicrosMax'),
+    }
+  })
 }
 
 // Entries of whole variants name no container.

@@ -16,6 +16,8 @@ import type { ControlDeps } from '../deps.ts'
 import { endpointDescriptionOf } from '../sagemaker/endpoint-description.ts'
 import { notFound } from '../sagemaker/refusals.ts'
 import { EVENT_LIMIT } from './events.ts'
+import { describeGraphs } from './graph-nodes.ts'
+import type { GraphInside } from './graph-nodes.ts'
 import { invocationMetricsOf } from './invocation-metrics.ts'
 import type { InvocationMetrics } from './invocation-metrics.ts'
 import { modelMetricsOf } from './model-metrics.ts'
@@ -35,6 +37,8 @@ interface EndpointInside {
   }
   /** What gateways have counted of its invocations; absent while they have counted nothing. */
   readonly metrics?: readonly InvocationMetrics[]
+  /** What the nodes of graphs have done; absent where there are none. */
+  readonly graphs?: readonly GraphInside[]
   /** Newest first. */
   readonly events: readonly EndpointEvent[]
 }
@@ -59,22 +63,24 @@ interface VariantInside {
 export async function describeEndpointInside(
   name: string,
   query: URLSearchParams,
-  { store, installation, fleetRuntime, describeModels, countInvocations }: ControlDeps,
+  deps: ControlDeps,
 ): Promise<EndpointInside> {
+  const { store, installation, fleetRuntime, describeModels, countInvocations } = deps
   const limit = integerParameter(query, 'limit', EVENT_LIMIT)
   const endpoint = await store.findEndpoint(name)
   if (endpoint === undefined) throw notFound(installation, 'endpoint', name)
-  const fleets = await fleetRuntime.observeFleets(endpoint.name)
+  const observed = await fleetRuntime.observeFleets(endpoint.name)
+  const fleets = observed.filter(({ endpointId }) => endpointId === endpoint.endpointId)
   return {
     endpoint: JSON.parse(
       encodeOperationOutput('DescribeEndpoint', endpointDescriptionOf(endpoint)),
     ),
     variants: fleets
-      .filter(({ endpointId }) => endpointId === endpoint.endpointId)
       .toSorted((a, b) => a.generation - b.generation)
       .map((fleet) => variantOf(fleet, endpoint)),
     ...modelsOf(describeModels?.(endpoint.name)),
     ...metricsOf(countInvocations?.(endpoint.name) ?? []),
+    ...(await graphsOf(fleets, endpoint, deps)),
     events: await store.listEvents(endpoint.name, limit),
   }
 }
@@ -82,6 +88,21 @@ export async function describeEndpointInside(
 function modelsOf(report: EndpointModelsReport | undefined): Pick<EndpointInside, 'models'> {
   if (report === undefined || report.instances.length === 0) return {}
   return { models: { instances: report.instances, metrics: modelMetricsOf(report) } }
+}
+
+async function graphsOf(
+  fleets: readonly ObservedFleet[],
+  endpoint: Endpoint,
+  { store, readNodeCounters, stopping }: ControlDeps,
+): Promise<Pick<EndpointInside, 'graphs'>> {
+  if (readNodeCounters === undefined) return {}
+  const found = fleets.map(async (fleet) => {
+    const { modelName } = findVariant(endpoint, fleet.generation, fleet.variantName) ?? {}
+    const model = modelName === undefined ? undefined : await store.findModel(modelName)
+    return describeGraphs(fleet, model, readNodeCounters, stopping)
+  })
+  const graphs = (await Promise.all(found)).flat()
+  return graphs.length === 0 ? {} : { graphs }
 }
 
 function metricsOf(counters: readonly VariantCounters[]): Pick<EndpointInside, 'metrics'> {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseRootCredentials } from '../../domain/credentials.ts'
 import { GRAPH_DEPTH_HEADER, GRAPH_DEPTH_MAX, parseGraphDepth } from '../../domain/graph/depth.ts'
+import { NODE_COUNTERS_PATH } from '../../domain/graph/node-counters.ts'
 import type { CallTarget } from '../../domain/graph/graph.ts'
 import { listTargets } from '../../domain/graph/plan-graph.ts'
 import type { GraphPlan } from '../../domain/graph/plan-graph.ts'
@@ -66,6 +67,7 @@ export async function startGraphImage(options: GraphImageOptions): Promise<Image
     get frameSuffixes() {
       return frames.suffixes
     },
+    tellByPath: new Map([[NODE_COUNTERS_PATH, () => statistics.counters()]]),
     usedCount: () => frames.servedCount,
     drain: () => frames.close(),
     close: () => {

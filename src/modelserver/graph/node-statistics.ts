@@ -1,3 +1,4 @@
+import type { NodeCounters } from '../../domain/graph/node-counters.ts'
 import type { Log } from '../log.ts'
 
 interface Counts {
@@ -13,6 +14,8 @@ const INTERVAL_MS = 60_000
 export class NodeStatistics {
   readonly #log: Log
   readonly #countsByNode = new Map<string, Counts>()
+  /** Since the start; the others are since the last line. */
+  readonly #totalsByNode = new Map<string, Counts>()
   readonly #failing = new Set<string>()
   readonly #timer: NodeJS.Timeout
 
@@ -23,24 +26,33 @@ export class NodeStatistics {
   }
 
   record(node: string, tookMs: number, failure: string | undefined): void {
-    const counts = this.#countsByNode.get(node) ?? {
-      answeredCount: 0,
-      failedCount: 0,
-      totalMs: 0,
-      mostMs: 0,
+    for (const counts of [
+      findOrAdd(this.#countsByNode, node),
+      findOrAdd(this.#totalsByNode, node),
+    ]) {
+      counts.totalMs += tookMs
+      counts.mostMs = Math.max(counts.mostMs, tookMs)
+      if (failure === undefined) counts.answeredCount += 1
+      else counts.failedCount += 1
     }
-    this.#countsByNode.set(node, counts)
-    counts.totalMs += tookMs
-    counts.mostMs = Math.max(counts.mostMs, tookMs)
     if (failure === undefined) {
-      counts.answeredCount += 1
       if (this.#failing.delete(node)) this.#log('info', 'node answers again', { node })
       return
     }
-    counts.failedCount += 1
     if (this.#failing.has(node)) return
     this.#failing.add(node)
     this.#log('warn', 'node failed', { node })
+  }
+
+  /** What nodes have done since the start, in the order in which they were first used. */
+  counters(): readonly NodeCounters[] {
+    return [...this.#totalsByNode].map(([node, counts]) => ({
+      node,
+      answeredCount: counts.answeredCount,
+      failedCount: counts.failedCount,
+      latencyMicrosSum: Math.round(counts.totalMs * 1000),
+      latencyMicrosMax: Math.round(counts.mostMs * 1000),
+    }))
   }
 
   /** Tells what has not been told. */
@@ -57,4 +69,12 @@ export class NodeStatistics {
     }
     this.#countsByNode.clear()
   }
+}
+
+function findOrAdd(countsByNode: Map<string, Counts>, node: string): Counts {
+  const known = countsByNode.get(node)
+  if (known !== undefined) return known
+  const counts = { answeredCount: 0, failedCount: 0, totalMs: 0, mostMs: 0 }
+  countsByNode.set(node, counts)
+  return counts
 }
