@@ -1,4 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
 import { ModelServerProcess } from '../support/echo-container.ts'
@@ -63,6 +68,25 @@ test('the first good answer ends the others; a breaker leaves a failing target a
   const refused = await ask(alone.socketPath, '1')
   assert.equal(refused.status, 503)
   assert.match(String(Object(refused.value).error), /keeps failing and is left alone for \d+ ms/)
+})
+
+test('a target that does not even say how to speak to it is left alone when its time has passed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-silent-'))
+  const path = join(folder, 'a.sock')
+  const silent = createServer(() => undefined).listen(path)
+  await once(silent, 'listening')
+  await using stack = new AsyncDisposableStack()
+  stack.defer(() => {
+    silent.close()
+    rmSync(folder, { recursive: true })
+  })
+  const node = { container: 'silent', breaker: { failures: 1, openMs: 600_000 }, timeoutMs: 50 }
+  await using graph = await startGraph(
+    { graph: node },
+    { siblings: [{ hostname: 'silent', path }] },
+  )
+  assert.equal((await ask(graph.socketPath, '1')).status, 504)
+  assert.equal((await ask(graph.socketPath, '1')).status, 503)
 })
 
 test('a slow call is sent a second time, and the first answer counts', async () => {

@@ -24,7 +24,7 @@ export class Guard {
       throw new NodeFailure(`The ${target} keeps failing and is left alone for ${openMs} ms.`, 503)
     }
     try {
-      const reply = await this.#hedged(call, signal)
+      const reply = await untilAborted(this.#hedged(call, signal), signal)
       this.#breaker?.recordSuccess()
       this.#hedging?.record(performance.now() - startedAtMs)
       return reply
@@ -66,4 +66,13 @@ export class Guard {
       done.abort(new Error('the other call has answered'))
     }
   }
+}
+
+// Ends with the signal, whatever the call still waits for: a time-out counts when it passes, before its caller can call again.
+function untilAborted<Reply>(call: Promise<Reply>, signal: AbortSignal): Promise<Reply> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = (): void => reject(signal.reason)
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([call, aborted]).finally(() => signal.removeEventListener('abort', abort))
 }
