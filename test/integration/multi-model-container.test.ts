@@ -74,6 +74,18 @@ suite('a plain HTTP container with many models', () => {
     assert.equal(loadCount(await ask(plain)), 4)
   })
 
+  test('a lost model that is another one in the store by now is loaded as that one, under an id of its own', async () => {
+    await using plain = await PlainModels.start()
+    await assertAnswers(plain, ['m1'])
+    const before = await plain.askContainer('GET', '/models')
+    plain.contentByName.set('m1', 'replaced')
+    await plain.refetch('m1')
+    await assertAnswers(plain, ['m1'])
+    await plain.askContainer('POST', '/forget')
+    assert.deepEqual(await plain.invoke('m1'), { name: 'replaced' })
+    assert.notDeepEqual(await plain.askContainer('GET', '/models'), before)
+  })
+
   test('a cold storm of 500 models: each loaded once, each answers as itself', async () => {
     await using plain = await PlainModels.start()
     const names = Array.from({ length: 1_000 }, (_, index) => `m${index % 500}`)

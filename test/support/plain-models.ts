@@ -40,6 +40,9 @@ export class PlainModels implements AsyncDisposable {
   readonly world: GatewayWorld
   readonly models: InstanceModels
   readonly events: ModelEvent[] = []
+  readonly stock: ModelStock
+  /** What the store has under a name, where that is not the name itself. */
+  readonly contentByName = new Map<string, string>()
   readonly #child: ChildProcess
   readonly #socketPath: string
   readonly #endListening: () => void
@@ -72,15 +75,16 @@ export class PlainModels implements AsyncDisposable {
       sleep: (ms: number, signal: AbortSignal) => systemClock.sleep(ms, signal),
     }
     this.#statements = new GatewayStatements({ link, ...time })
+    this.stock = new ModelStock({
+      disk: unboundedDisk(({ url }) => this.#makeModel(paths.dataDir, url)),
+      bytesMax: Infinity,
+      contentHashesLoaded: () => new Set(),
+      onRemoved: () => undefined,
+      nowMs: () => performance.now(),
+    })
     this.models = new InstanceModels(instance, {
       container: createModelContainer(),
-      stock: new ModelStock({
-        disk: unboundedDisk(({ url }) => makeModel(paths.dataDir, url)),
-        bytesMax: Infinity,
-        contentHashesLoaded: () => new Set(),
-        onRemoved: () => undefined,
-        nowMs: () => performance.now(),
-      }),
+      stock: this.stock,
       measureBytes: () => Promise.resolve(undefined),
       connectedGatewayIds: () => link.connectedGatewayIds(),
       tell: (gatewayId, news) => link.tell(gatewayId, news),
@@ -130,6 +134,13 @@ export class PlainModels implements AsyncDisposable {
     return JSON.parse(Body.transformToString())
   }
 
+  /** Another instance of the prefix has looked at the store again. */
+  async refetch(targetModel: string): Promise<void> {
+    using _files = await this.stock.refetch(PREFIX, targetModel, {
+      signal: new AbortController().signal,
+    })
+  }
+
   /** A call at the container itself, past Berth. */
   async askContainer(method: 'GET' | 'POST', path: string): Promise<unknown> {
     const asking = request({ socketPath: this.#socketPath, method, path }).end()
@@ -166,13 +177,16 @@ export class PlainModels implements AsyncDisposable {
         break
     }
   }
-}
 
-async function makeModel(dataDir: string, url: string) {
-  const name = url.slice(PREFIX.length)
-  if (name.startsWith('missing')) throw new BerthError('ValidationException', 'Failed to download')
-  const directory = join(dataDir, 'plain', name)
-  await mkdir(directory, { recursive: true })
-  await writeFile(join(directory, 'name.txt'), name)
-  return { directory, contentHash: name, bytes: name.length }
+  async #makeModel(dataDir: string, url: string) {
+    const name = url.slice(PREFIX.length)
+    if (name.startsWith('missing')) {
+      throw new BerthError('ValidationException', 'Failed to download')
+    }
+    const content = this.contentByName.get(name) ?? name
+    const directory = join(dataDir, 'plain', content)
+    await mkdir(directory, { recursive: true })
+    await writeFile(join(directory, 'name.txt'), content)
+    return { directory, contentHash: content, bytes: content.length }
+  }
 }

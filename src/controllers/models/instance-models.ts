@@ -312,6 +312,7 @@ export class InstanceModels {
     this.#revocations.refuse(modelId)
     try {
       const answer = await this.#reload(resident)
+      if (answer === undefined) return
       if (answer.kind === 'done') {
         const found = this.#residents.recordSeat(resident, answer.seat)
         this.#world.tellAll({ kind: 'model-loaded', ...loadedOf(found) })
@@ -331,10 +332,16 @@ export class InstanceModels {
     }
   }
 
-  async #reload({ targetModel, modelId, contentHash }: Resident): Promise<ModelLoad> {
+  /** @returns undefined when other content is there by now, and was loaded as the model that it is. */
+  async #reload(resident: Resident): Promise<ModelLoad | undefined> {
+    const { targetModel, modelId, contentHash } = resident
     const { signal } = this.#life
     const { prefixUrl } = this.instance
     using files = await this.#world.stock.fetch(prefixUrl, targetModel, { signal }, contentHash)
+    if (files.contentHash !== contentHash) {
+      await this.#share(targetModel, this.#place(targetModel, files, { fetchMs: 0, signal }))
+      return undefined
+    }
     return await this.#loader.load({ modelId, targetModel, directory: files.directory }, signal)
   }
 
