@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -9,12 +10,13 @@ import { InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
 import { measureDiskBytes } from '../../src/adapters/files/disk-usage.ts'
 import { disposeBerth, startBerth } from '../support/berth.ts'
 import type { RunningBerth } from '../support/berth.ts'
-import { numberedModel, uploadNumbered } from '../support/numbered-models.ts'
+import { numberedModel } from '../support/numbered-models.ts'
 import { describeInside, serveEndpoint } from '../support/serving.ts'
 import type { Deployable } from '../support/serving.ts'
 import { until } from '../support/until.ts'
 import { packModel, uploadModel } from '../support/upload.ts'
 
+const MODELS = join(import.meta.dirname, '../fixtures/models')
 const DISK_BYTES = 1024 ** 2
 const BALLAST_BYTES = 100_000
 const MODEL_COUNT = 12
@@ -41,15 +43,20 @@ async function serve(
   await serveEndpoint(berth, { name, image: 'berth/onnx', modelDataUrl, multiModel, ...others })
 }
 
-async function assertAnswer(name: string, number: number): Promise<void> {
+async function invoke(name: string, targetModel: string, body: string): Promise<unknown> {
   const command = new InvokeEndpointCommand({
     EndpointName: name,
-    TargetModel: `m${number}.tar.gz`,
+    TargetModel: targetModel,
     ContentType: 'application/json',
-    Body: Buffer.from('[[7]]'),
+    Body: body,
   })
   const { Body } = await berth.runtime.send(command)
-  assert.deepEqual(JSON.parse(Body.transformToString()), { predictions: [[number]] })
+  return JSON.parse(Body.transformToString())
+}
+
+async function assertAnswer(name: string, number: number): Promise<void> {
+  const answer = await invoke(name, `m${number}.tar.gz`, '[[7]]')
+  assert.deepEqual(answer, { predictions: [[number]] })
 }
 
 /** Number N beside so many bytes that no compression makes smaller. */
@@ -95,11 +102,13 @@ suite('the files of many models', () => {
 })
 
 test('a model that is asked for more than one instance can answer gets a copy on another', async () => {
-  await uploadNumbered(berth, 'hot/', 1)
+  const files = { 'model.onnx': readFileSync(join(MODELS, 'heavy.onnx')) }
+  await uploadModel(berth, 'hot/heavy.tar.gz', await packModel(files))
   await serve('hot', { prefix: 'hot/', instanceCount: 2 })
   const asking = new AbortController()
+  // Longer than the model takes to load, and more at a time than one instance runs: they wait.
   const crowd = Array.from({ length: 8 }, async () => {
-    while (!asking.signal.aborted) await assertAnswer('hot', 1)
+    while (!asking.signal.aborted) await invoke('hot', 'heavy.tar.gz', '[[200]]')
   })
   try {
     await until('the model on both instances', async () => {

@@ -61,6 +61,8 @@ export class SimulatedInstance {
     return {
       instanceId: this.instanceId,
       serviceMs: waitMs + this.#shape.serviceMs,
+      aloneMs: this.#shape.serviceMs,
+      aheadCount: Math.round(waitMs / this.#shape.serviceMs),
       presence:
         resident === undefined ? 'absent' : resident.readyAtMs > nowMs ? 'loading' : 'loaded',
       loaderMs,

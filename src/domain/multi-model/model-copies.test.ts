@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ModelCopies } from './model-copies.ts'
+import { assumeService } from './placement.ts'
 import type { ModelCandidate } from './placement.ts'
 
 const LOAD_MS = 40
 
 function candidate(instanceId: string, changes: Partial<ModelCandidate> = {}): ModelCandidate {
-  return { instanceId, serviceMs: 8, presence: 'absent', loaderMs: 0, displacedMs: 0, ...changes }
+  const idle = { serviceMs: 8, aloneMs: 8, aheadCount: 0, loaderMs: 0, displacedMs: 0 }
+  return { instanceId, presence: 'absent', ...idle, ...changes }
 }
 
 /** Until a copy is due: how many invocations, so far apart from each other. */
@@ -38,6 +40,18 @@ test('none is due where nobody waits, every instance has the model, or each that
   const all = [candidate('i2', { presence: 'loaded' }), candidate('i3', { presence: 'loading' })]
   assert.equal(untilCopy(holder, all).count, Infinity)
   assert.equal(untilCopy(holder, [candidate('i2', { loaderMs: 5 })]).count, Infinity)
+})
+
+test('none is due for an instance that is slow with nothing before it', () => {
+  const slow = candidate('i1', { presence: 'loaded', serviceMs: 18, aloneMs: 18 })
+  assert.equal(untilCopy(slow, [candidate('i2')]).count, Infinity)
+})
+
+test('one is due on an instance that has never answered anything', () => {
+  const holder = candidate('i1', { presence: 'loaded', serviceMs: 18, aheadCount: 1 })
+  const [, fresh] = assumeService([holder, candidate('i2', { serviceMs: 0, aloneMs: 0 })])
+  assert.ok(fresh)
+  assert.deepEqual(untilCopy(holder, [fresh]), { count: 4, instanceId: 'i2' })
 })
 
 test('what was waited long ago does not add up', () => {

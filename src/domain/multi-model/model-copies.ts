@@ -44,7 +44,9 @@ export class ModelCopies {
   ): C | undefined {
     if (chosen.presence !== 'loaded') return undefined
     const spare = leastBusyWithout(candidates)
-    const waitMs = spare === undefined ? 0 : chosen.serviceMs - spare.serviceMs
+    // Of what is before it; one that is slow by itself is not relieved by a copy.
+    const sparedMs = Math.max(chosen.aloneMs, spare?.serviceMs ?? Infinity)
+    const waitMs = chosen.serviceMs - sparedMs
     if (waitMs <= 0) return undefined
     const { waitedMs, atMs } = this.#debtByModel.get(targetModel) ?? { waitedMs: 0, atMs: nowMs }
     const owedMs = waitedMs * 2 ** (-(nowMs - atMs) / HALF_LIFE_MS) + waitMs

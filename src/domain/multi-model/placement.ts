@@ -3,6 +3,10 @@ export interface ModelCandidate {
   readonly instanceId: string
   /** How long an invocation would take that is given to it now, the ones before it included; 0 while nothing is known. */
   readonly serviceMs: number
+  /** How long with nothing before it; 0 while nothing is known. */
+  readonly aloneMs: number
+  /** Invocations that it has now. */
+  readonly aheadCount: number
   /** `loaded`; `loading`: somebody has asked for it; `absent`. */
   readonly presence: 'loaded' | 'loading' | 'absent'
   /** Loads that wait before one that is asked for now; for a model that loads, until it is there. */
@@ -12,15 +16,18 @@ export interface ModelCandidate {
 }
 
 /**
- * The candidates with what is not known of them taken to be as the best of the others: an instance that has just come has
- * answered nothing, and is not infinitely quick for that. Otherwise every model would be loaded on it at once.
+ * The candidates with what is not known of them taken to be as the quickest of the others, one invocation after the other: an
+ * instance that has just come has answered nothing, and is not infinitely quick for that. Otherwise every model would be
+ * loaded on it at once. Nor does it share the work that waits at the others.
  */
 export function assumeService<C extends ModelCandidate>(candidates: readonly C[]): readonly C[] {
   if (candidates.every(({ serviceMs }) => serviceMs > 0)) return candidates
-  const known = candidates.flatMap(({ serviceMs }) => (serviceMs > 0 ? [serviceMs] : []))
+  const known = candidates.flatMap(({ aloneMs }) => (aloneMs > 0 ? [aloneMs] : []))
   if (known.length === 0) return candidates
-  const serviceMs = Math.min(...known)
-  return candidates.map((one) => (one.serviceMs > 0 ? one : { ...one, serviceMs }))
+  const aloneMs = Math.min(...known)
+  return candidates.map((one) =>
+    one.serviceMs > 0 ? one : { ...one, aloneMs, serviceMs: aloneMs * (one.aheadCount + 1) },
+  )
 }
 
 // Of a load's cost: two places that differ by less are the same, and the rank among them decides. Keeps a model where it is

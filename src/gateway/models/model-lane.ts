@@ -181,9 +181,11 @@ export class ModelLane {
     const isLoaded = directory.find(instanceId, targetModel) !== undefined
     const isWanted = !isLoaded && directory.isWanted(instanceId, targetModel)
     const { loaderMs = 0, displacedMs = 0 } = directory.boardOf(instanceId) ?? {}
-    const serviceMs = use.service.predictMs(use.outstandingCount + line.count)
+    const aheadCount = use.outstandingCount + line.count
+    const serviceMs = use.service.predictMs(aheadCount)
+    const service = { serviceMs, aloneMs: use.service.predictMs(0), aheadCount }
     const presence = isLoaded ? 'loaded' : isWanted ? 'loading' : 'absent'
-    return { instance, instanceId, serviceMs, presence, loaderMs, displacedMs }
+    return { instance, instanceId, ...service, presence, loaderMs, displacedMs }
   }
 
   #admit(counter: Counter, home: ModelHome): ModelSlot | undefined {
