@@ -1,8 +1,4 @@
-import {
-  type ContainerDefinition,
-  CreateEndpointConfigCommand,
-  CreateModelCommand,
-} from '@aws-sdk/client-sagemaker'
+import { type ContainerDefinition } from '@aws-sdk/client-sagemaker'
 import { join } from 'node:path'
 import { addressOfUrl } from './harness/address.ts'
 import { BenchBerth, makeDataDir, packageRoot } from './harness/berth.ts'
@@ -123,21 +119,10 @@ async function createContainers(berth: BenchBerth): Promise<void> {
     graphOf('models', scatterOf(MODELS, undefined)),
     graphOf('waiters', scatterOf(WAITERS, '"orange"')),
   ]
-  await berth.sagemaker.send(
-    new CreateModelCommand({
-      ModelName: NAME,
-      ExecutionRoleArn: 'arn:aws:iam::000000000000:role/berth',
-      Containers: containers,
-      InferenceExecutionConfig: { Mode: 'Direct' },
-    }),
-  )
-  const variant = { ModelName: NAME, InstanceType: 'ml.m5.large', InitialInstanceCount: 1 } as const
-  await berth.sagemaker.send(
-    new CreateEndpointConfigCommand({
-      EndpointConfigName: NAME,
-      ProductionVariants: [{ VariantName: 'AllTraffic', ...variant }],
-    }),
-  )
+  await berth.registerContainers(NAME, {
+    Containers: containers,
+    InferenceExecutionConfig: { Mode: 'Direct' },
+  })
 }
 
 function graphOf(name: string, graph: object): ContainerDefinition {

@@ -1,9 +1,4 @@
-import {
-  CreateEndpointConfigCommand,
-  CreateModelCommand,
-  type ContainerDefinition,
-  type InferenceExecutionMode,
-} from '@aws-sdk/client-sagemaker'
+import { type ContainerDefinition, type InferenceExecutionMode } from '@aws-sdk/client-sagemaker'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { addressOfUrl } from './harness/address.ts'
@@ -139,27 +134,7 @@ async function createEndpoint(
   Containers: ContainerDefinition[],
   Mode: InferenceExecutionMode,
 ): Promise<void> {
-  await berth.sagemaker.send(
-    new CreateModelCommand({
-      ModelName: name,
-      ExecutionRoleArn: 'arn:aws:iam::000000000000:role/berth',
-      InferenceExecutionConfig: { Mode },
-      Containers,
-    }),
-  )
-  await berth.sagemaker.send(
-    new CreateEndpointConfigCommand({
-      EndpointConfigName: name,
-      ProductionVariants: [
-        {
-          VariantName: 'AllTraffic',
-          ModelName: name,
-          InstanceType: 'ml.m5.large',
-          InitialInstanceCount: 1,
-        },
-      ],
-    }),
-  )
+  await berth.registerContainers(name, { InferenceExecutionConfig: { Mode }, Containers })
   await berth.createEndpoint(name)
 }
 

@@ -1,8 +1,3 @@
-import {
-  CreateEndpointConfigCommand,
-  CreateModelCommand,
-  type SageMakerClient,
-} from '@aws-sdk/client-sagemaker'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type Address, addressOfUrl, connectOptions } from './harness/address.ts'
@@ -30,7 +25,7 @@ interface Sample {
 export async function measureStream({ scale, show }: BenchOptions): Promise<Section> {
   await using dataDir = await makeDataDir()
   await using berth = await BenchBerth.start(dataDir.path)
-  await registerEcho(berth.sagemaker)
+  await berth.registerContainers(NAME, { PrimaryContainer: { Image: 'berth/echo' } })
   await berth.createEndpoint(NAME)
   const direct = await berth.findInstanceAddress()
   const cases = [
@@ -59,27 +54,6 @@ export async function measureStream({ scale, show }: BenchOptions): Promise<Sect
       { columns: ['Added, p50', 'range'], rows: [cells(added)] },
     ],
   }
-}
-
-async function registerEcho(sagemaker: SageMakerClient): Promise<void> {
-  await sagemaker.send(
-    new CreateModelCommand({
-      ModelName: NAME,
-      ExecutionRoleArn: 'arn:aws:iam::000000000000:role/bench',
-      PrimaryContainer: { Image: 'berth/echo' },
-    }),
-  )
-  const variant = {
-    VariantName: 'AllTraffic',
-    ModelName: NAME,
-    InstanceType: 'ml.m5.large',
-  } as const
-  await sagemaker.send(
-    new CreateEndpointConfigCommand({
-      EndpointConfigName: NAME,
-      ProductionVariants: [{ ...variant, InitialInstanceCount: 1 }],
-    }),
-  )
 }
 
 function directRequests(address: Address): Buffer[] {

@@ -1,6 +1,9 @@
 import { S3Client } from '@aws-sdk/client-s3'
 import {
   CreateEndpointCommand,
+  CreateEndpointConfigCommand,
+  CreateModelCommand,
+  type CreateModelCommandInput,
   DeleteEndpointCommand,
   DescribeEndpointCommand,
   SageMakerClient,
@@ -99,6 +102,27 @@ export class BenchBerth implements AsyncDisposable {
   /** Uploads a model file and registers model and endpoint config under one name. */
   async registerModel(name: string, modelPath: string): Promise<void> {
     await createModelAndConfig(this.sagemaker, name, await this.uploadModel(modelPath))
+  }
+
+  /** Registers a model of any containers, and an endpoint config with one instance of it, under one name. */
+  async registerContainers(
+    name: string,
+    containers: Pick<
+      CreateModelCommandInput,
+      'PrimaryContainer' | 'Containers' | 'InferenceExecutionConfig'
+    >,
+  ): Promise<void> {
+    const role = 'arn:aws:iam::000000000000:role/berth'
+    await this.sagemaker.send(
+      new CreateModelCommand({ ModelName: name, ExecutionRoleArn: role, ...containers }),
+    )
+    const instance = { InstanceType: 'ml.m5.large', InitialInstanceCount: 1 } as const
+    await this.sagemaker.send(
+      new CreateEndpointConfigCommand({
+        EndpointConfigName: name,
+        ProductionVariants: [{ VariantName: 'AllTraffic', ModelName: name, ...instance }],
+      }),
+    )
   }
 
   /** @returns milliseconds from sending CreateEndpoint to the first DescribeEndpoint that says InService. */

@@ -1,5 +1,4 @@
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { CreateEndpointConfigCommand, CreateModelCommand } from '@aws-sdk/client-sagemaker'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packModel } from '../../examples/digits/steps/archive.ts'
@@ -64,31 +63,14 @@ export async function createManyEndpoint(
   name: string,
   environment: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  await berth.sagemaker.send(
-    new CreateModelCommand({
-      ModelName: name,
-      ExecutionRoleArn: 'arn:aws:iam::000000000000:role/berth',
-      PrimaryContainer: {
-        Image: 'berth/onnx',
-        Mode: 'MultiModel',
-        ModelDataUrl: PREFIX,
-        Environment: { ...environment },
-      },
-    }),
-  )
-  await berth.sagemaker.send(
-    new CreateEndpointConfigCommand({
-      EndpointConfigName: name,
-      ProductionVariants: [
-        {
-          VariantName: 'AllTraffic',
-          ModelName: name,
-          InstanceType: 'ml.m5.large',
-          InitialInstanceCount: 1,
-        },
-      ],
-    }),
-  )
+  await berth.registerContainers(name, {
+    PrimaryContainer: {
+      Image: 'berth/onnx',
+      Mode: 'MultiModel',
+      ModelDataUrl: PREFIX,
+      Environment: { ...environment },
+    },
+  })
   await berth.createEndpoint(name)
 }
 
