@@ -11,12 +11,13 @@ import type { LocalCompiler } from './adapters/compiler/compiler.ts'
 import type { GatewayLink } from './adapters/gateway-link/gateway-link.ts'
 import type { GatewayProcesses } from './adapters/gateway-processes/gateway-processes.ts'
 import { reportPlatform } from './adapters/installation/platform-report.ts'
-import { BUILT_IN_IMAGES, builtInImages, warmModelServer } from './adapters/process/images.ts'
+import { builtInImages, warmModelServer } from './adapters/process/images.ts'
 import type { ModelServerProgram } from './adapters/process/images.ts'
 import { createModelOptimiser } from './adapters/process/model-optimiser.ts'
 import { createProcessRuntime } from './adapters/process/runtime.ts'
 import type { ProcessRuntime } from './adapters/process/runtime.ts'
 import { thisMachine } from './adapters/process/settings.ts'
+import { BUILT_IN_IMAGES } from './domain/built-in-images.ts'
 import type { ControlDeps } from './control/deps.ts'
 import { createServeObjects } from './control/serve-objects.ts'
 import { createCompilationLoop } from './controllers/compilation/loop.ts'
@@ -48,6 +49,7 @@ import { removeUnused } from './modelserver/python/environment/remove-unused.ts'
 const STEADY_MS = 200
 // Model data that no instance uses is kept for a while, so that going back to it is quick.
 const SWEEP_INTERVAL_MS = 30 * 60_000
+const ENVIRONMENT_SWEEP_INTERVAL_MS = 60 * 60_000
 
 // An orderly stop counts too: a job longer than the time between five of them will not end.
 const COMPILATION_ATTEMPTS_MAX = 5
@@ -101,7 +103,10 @@ export function startSweep(
     })
   }, SWEEP_INTERVAL_MS)
   removeEnvironments(ground)
-  const environmentTimer = setInterval(() => removeEnvironments(ground), ENVIRONMENT_SWEEP_MS)
+  const environmentTimer = setInterval(
+    () => removeEnvironments(ground),
+    ENVIRONMENT_SWEEP_INTERVAL_MS,
+  )
   return {
     stop: () => {
       clearInterval(timer)
@@ -118,8 +123,6 @@ function removeEnvironments({ config, paths, log }: Ground): void {
     log: (level, event, fields = {}) => log[level](fields, event),
   }).catch((error: unknown) => log.warn({ err: error }, 'unused python environments not removed'))
 }
-
-const ENVIRONMENT_SWEEP_MS = 3_600_000
 
 /** The endpoint controller, not started. */
 export function createEndpoints(

@@ -1,20 +1,9 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { BUILT_IN_IMAGES } from '../domain/built-in-images.ts'
+import type { BuiltInImage } from '../domain/built-in-images.ts'
 import { StartFailure } from './start-failure.ts'
-
-/** Names of the images this program serves. */
-export const IMAGE_NAMES = [
-  'berth/onnx',
-  'berth/python',
-  'berth/node',
-  'berth/triton',
-  'berth/graph',
-  'berth/echo',
-] as const
-
-/** One of {@link IMAGE_NAMES}. */
-export type ImageName = (typeof IMAGE_NAMES)[number]
 
 const MIB = 1024 * 1024
 
@@ -53,7 +42,7 @@ export type Address = { readonly socketPath: string } | { readonly port: number 
 
 /** What the process runtime asked for. */
 export interface Options {
-  readonly imageName: ImageName
+  readonly imageName: BuiltInImage
   readonly modelDirectory: string
   /** An optimised form of the model, made by `compile/`; the original serves when it does not fit. */
   readonly optimisedDirectory: string | undefined
@@ -88,10 +77,10 @@ export function parseOptions(
 ): Options {
   const values = readArguments(args)
   const problems: string[] = []
-  const image = IMAGE_NAMES.find((name) => name === values.image)
+  const image = BUILT_IN_IMAGES.find((name) => name === values.image)
   if (image === undefined) {
     problems.push(
-      `--image must be one of ${IMAGE_NAMES.join(', ')}, not ${values.image ?? 'absent'}`,
+      `--image must be one of ${BUILT_IN_IMAGES.join(', ')}, not ${values.image ?? 'absent'}`,
     )
   }
   const integer = (name: keyof typeof INTEGER_OPTIONS): number => {

@@ -1,3 +1,4 @@
+import { BUILT_IN_IMAGES } from '../../domain/built-in-images.ts'
 import { standInFor } from '../../domain/framework-image.ts'
 
 /** What a program is told when an instance starts. */
@@ -49,16 +50,6 @@ const LATE_VARIABLE = /^SAGEMAKER_/
 // Bad options, model missing, invalid or unsupported, labels invalid, packages not installable, no Python. The model server documents its codes in
 // modelserver/start-failure.ts; its 1 (a bug) and 25 (cannot listen) may pass with another try.
 const MODEL_SERVER_PERMANENT_EXIT_CODES = [20, 21, 22, 23, 24, 26, 27]
-
-/** The images built into Berth, all served by one program. */
-export const BUILT_IN_IMAGES = [
-  'berth/onnx',
-  'berth/python',
-  'berth/node',
-  'berth/triton',
-  'berth/graph',
-  'berth/echo',
-] as const
 
 /** Where the model server is and how it is run. */
 export interface ModelServerProgram {

@@ -1,8 +1,9 @@
+import type { BuiltInImage } from '../../domain/built-in-images.ts'
 import { CliFailure } from '../failure.ts'
 import { ONNX_MODEL_NAME } from './artifact.ts'
 
 /** Images that are built into this version, and what each needs. */
-export const BUILT_IN_IMAGES = {
+export const IMAGE_NEEDS = {
   'berth/onnx': `an ONNX model: ${ONNX_MODEL_NAME} at the top, or the only .onnx file`,
   'berth/python':
     'code/inference.py, or a model file that it knows: model.joblib, model.pkl, xgboost-model, model.ubj, model.pt',
@@ -11,7 +12,7 @@ export const BUILT_IN_IMAGES = {
     'a Triton model repository: NAME/1/model.onnx, or several and SAGEMAKER_TRITON_DEFAULT_MODEL_NAME',
   'berth/graph': 'graph.yaml: which models are asked, and how their answers become one',
   'berth/echo': 'no model: it answers what it is sent, for contract tests',
-} as const
+} as const satisfies Record<BuiltInImage, string>
 
 const NAMES_SHOWN_MAX = 8
 
@@ -30,7 +31,7 @@ const REPOSITORY_CONFIG = /^[^/]+\/config\.pbtxt$/
  *
  * @throws CliFailure `usage`: none does; says what was found and what each image needs.
  */
-export function chooseImage(names: readonly string[]): keyof typeof BUILT_IN_IMAGES {
+export function chooseImage(names: readonly string[]): BuiltInImage {
   if (names.some((name) => REPOSITORY_CONFIG.test(name))) return 'berth/triton'
   if (names.includes('code/inference.py') || names.includes('inference.py')) return 'berth/python'
   if (names.some((name) => NODE_CODE.test(name))) return 'berth/node'
@@ -40,7 +41,7 @@ export function chooseImage(names: readonly string[]): keyof typeof BUILT_IN_IMA
   if (names.some((name) => PYTHON_MODEL.test(name))) return 'berth/python'
   const shown = names.slice(0, NAMES_SHOWN_MAX).join(', ')
   const more = names.length > NAMES_SHOWN_MAX ? ` and ${names.length - NAMES_SHOWN_MAX} more` : ''
-  const images = Object.entries(BUILT_IN_IMAGES).map(([image, needs]) => `  ${image}  ${needs}`)
+  const images = Object.entries(IMAGE_NEEDS).map(([image, needs]) => `  ${image}  ${needs}`)
   throw new CliFailure('usage', `No built-in image serves these files: ${shown}${more}.`, {
     cure: `Built-in images:\n${images.join('\n')}\nName one with --image.`,
   })
