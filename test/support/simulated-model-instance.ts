@@ -66,7 +66,6 @@ export class SimulatedInstance {
       presence:
         resident === undefined ? 'absent' : resident.readyAtMs > nowMs ? 'loading' : 'loaded',
       loaderMs,
-      displacedMs: 0,
     }
   }
 

@@ -339,7 +339,7 @@ export class InstanceModels {
     const { prefixUrl } = this.instance
     using files = await this.#world.stock.fetch(prefixUrl, targetModel, { signal }, contentHash)
     if (files.contentHash !== contentHash) {
-      await this.#share(targetModel, this.#place(targetModel, files, { fetchMs: 0, signal }))
+      await this.#replace(targetModel, files)
       return undefined
     }
     return await this.#loader.load({ modelId, targetModel, directory: files.directory }, signal)
@@ -356,11 +356,17 @@ export class InstanceModels {
       using files = await this.#world.stock.refetch(prefixUrl, targetModel, { signal })
       const resident = findIdle()
       if (resident === undefined || files.contentHash === resident.contentHash) return
-      await this.#share(targetModel, this.#place(targetModel, files, { fetchMs: 0, signal }))
+      await this.#replace(targetModel, files)
     } catch (error) {
       if (signal.aborted) return
       this.#world.recordEvent(notReplacedEvent(before, failureOf(error, targetModel)))
     }
+  }
+
+  // Files that are here already; whoever asks for the model meanwhile waits for this load.
+  #replace(targetModel: string, files: ModelFiles): Promise<void> {
+    const { signal } = this.#life
+    return this.#share(targetModel, this.#place(targetModel, files, { fetchMs: 0, signal }))
   }
 
   // Nobody waits for it, so it takes nobody's place.
@@ -387,7 +393,7 @@ export class InstanceModels {
     const { instanceId } = this.instance
     const loadMs = this.#loadMs
     const loaderMs = this.#line.waitingCount * (loadMs / this.instance.loadsMax)
-    this.#world.tellAll({ kind: 'model-board', instanceId, loaderMs, displacedMs: 0, loadMs })
+    this.#world.tellAll({ kind: 'model-board', instanceId, loaderMs, loadMs })
   }
 
   #models() {

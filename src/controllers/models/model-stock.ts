@@ -46,7 +46,7 @@ export class ModelStock {
   /**
    * The files of a model, to be held while it is loaded.
    *
-   * @param contentHash what the files must be, where others may have come since.
+   * @param contentHash what is wanted; where others have come since, the files are those that the store has now.
    * @throws BerthError `ValidationError`: there is no such object; `ModelError`: it is no model archive;
    * `ServiceUnavailable`: no room on the disk.
    */

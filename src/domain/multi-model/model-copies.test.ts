@@ -7,7 +7,7 @@ import type { ModelCandidate } from './placement.ts'
 const LOAD_MS = 40
 
 function candidate(instanceId: string, changes: Partial<ModelCandidate> = {}): ModelCandidate {
-  const idle = { serviceMs: 8, aloneMs: 8, aheadCount: 0, loaderMs: 0, displacedMs: 0 }
+  const idle = { serviceMs: 8, aloneMs: 8, aheadCount: 0, loaderMs: 0 }
   return { instanceId, presence: 'absent', ...idle, ...changes }
 }
 

@@ -128,8 +128,6 @@ export interface ModelBoard {
   readonly instanceId: string
   /** Until a load that is asked for now would begin, milliseconds. */
   readonly loaderMs: number
-  /** What the models it would displace are expected to cost, milliseconds. */
-  readonly displacedMs: number
   /** What a load takes there that nothing is known of, milliseconds. */
   readonly loadMs: number
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import { assumeService, chooseModelInstance } from './placement.ts'
 
-const IDLE = { aloneMs: 30, aheadCount: 0, loaderMs: 0, displacedMs: 0 }
+const IDLE = { aloneMs: 30, aheadCount: 0, loaderMs: 0 }
 const LOAD_MS = 10
 
 test('an instance that has just come draws no model from one that has it and nothing to do', () => {

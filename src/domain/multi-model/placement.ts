@@ -11,8 +11,6 @@ export interface ModelCandidate {
   readonly presence: 'loaded' | 'loading' | 'absent'
   /** Loads that wait before one that is asked for now; for a model that loads, until it is there. */
   readonly loaderMs: number
-  /** What loading one more model displaces is expected to cost others; 0 while there is room. */
-  readonly displacedMs: number
 }
 
 /**
@@ -83,16 +81,8 @@ function wins(
   return rank > chosenRank
 }
 
-function expectedMs(candidate: ModelCandidate, loadMs: number): number {
-  const { serviceMs, presence, loaderMs, displacedMs } = candidate
-  switch (presence) {
-    case 'loaded':
-      return serviceMs
-    case 'loading':
-      return serviceMs + loaderMs + loadMs
-    case 'absent':
-      return serviceMs + loaderMs + loadMs + displacedMs
-  }
+function expectedMs({ serviceMs, presence, loaderMs }: ModelCandidate, loadMs: number): number {
+  return presence === 'loaded' ? serviceMs : serviceMs + loaderMs + loadMs
 }
 
 /**

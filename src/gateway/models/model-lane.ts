@@ -180,12 +180,12 @@ export class ModelLane {
     const { instanceId } = instance
     const isLoaded = directory.find(instanceId, targetModel) !== undefined
     const isWanted = !isLoaded && directory.isWanted(instanceId, targetModel)
-    const { loaderMs = 0, displacedMs = 0 } = directory.boardOf(instanceId) ?? {}
+    const { loaderMs = 0 } = directory.boardOf(instanceId) ?? {}
     const aheadCount = use.outstandingCount + line.count
     const serviceMs = use.service.predictMs(aheadCount)
     const service = { serviceMs, aloneMs: use.service.predictMs(0), aheadCount }
     const presence = isLoaded ? 'loaded' : isWanted ? 'loading' : 'absent'
-    return { instance, instanceId, ...service, presence, loaderMs, displacedMs }
+    return { instance, instanceId, ...service, presence, loaderMs }
   }
 
   #admit(counter: Counter, home: ModelHome): ModelSlot | undefined {
