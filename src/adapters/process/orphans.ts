@@ -1,6 +1,7 @@
+import { findProcess, isRunning } from '../../platform/process-identity.ts'
 import type { InstanceWorld } from './instance-world.ts'
 import type { Journal } from './journal.ts'
-import { findMarkedProcesses, signalProcess } from './process-table.ts'
+import { signalProcess } from './process-table.ts'
 import type { MarkedProcess } from './process-table.ts'
 
 const LOOKS_MAX = 80
@@ -12,6 +13,8 @@ export async function killOrphans(
   journal: Journal,
   signal: AbortSignal,
 ): Promise<void> {
+  // By identity, not by their marks: an ending process loses its environment before its files and sockets.
+  let running = orphans.flatMap(({ pid }) => findProcess(pid) ?? [])
   for (const { pid, instanceId } of orphans) {
     signalProcess(pid, 'SIGKILL')
     world.log.warn({ pid, instanceId }, 'orphan killed')
@@ -20,11 +23,10 @@ export async function killOrphans(
     if (spec === undefined) continue
     journal.recordOrphan(spec, instanceId, pid)
   }
-  const pids = new Set(orphans.map(({ pid }) => pid))
-  for (let look = 0; pids.size > 0 && look < LOOKS_MAX; look += 1) {
-    const marked = await findMarkedProcesses(world.installationId)
-    if (!marked.some(({ pid }) => pids.has(pid))) return
+  for (let look = 0; look < LOOKS_MAX; look += 1) {
+    running = running.filter(isRunning)
+    if (running.length === 0) return
     await world.clock.sleep(world.limits.stopPollMs, signal)
   }
-  if (pids.size > 0) world.log.error({ pids: [...pids] }, 'orphans survived SIGKILL')
+  world.log.error({ pids: running.map(({ pid }) => pid) }, 'orphans survived SIGKILL')
 }
