@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
+import { readProcessStat } from './process-stat.ts'
+
 /** One process of this machine: a pid alone may have been given to another program since. */
 export interface ProcessIdentity {
   readonly pid: number
@@ -30,18 +32,9 @@ export function findResidentBytes(pid: number): number | undefined {
   }
 }
 
-// Field 22 of /proc/PID/stat: start time in clock ticks since boot. The command name in field 2 may hold spaces
-// and parentheses, so fields are counted after the last closing one. Source: proc(5).
 function linuxStartToken(pid: number): string | undefined {
-  let stat: string
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  } catch {
-    return undefined
-  }
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  if (fields[0] === 'Z' || fields[0] === 'X') return undefined
-  return fields[19]
+  const stat = readProcessStat(pid)
+  return stat === undefined || stat.hasEnded ? undefined : stat.startToken
 }
 
 function psStartToken(pid: number): string | undefined {

@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CONTAINER_HOSTNAME_VARIABLE } from '../../domain/sibling-containers.ts'
+import { readProcessStat } from '../../platform/process-stat.ts'
 
 /** A live process that carries the marker of one of our instances in its environment. */
 export interface MarkedProcess {
@@ -59,7 +60,7 @@ function findMarked(pid: number, installationId: string): MarkedProcess | undefi
 /** The process group of a live process. */
 export function findProcessGroup(pid: number): number | undefined {
   try {
-    if (process.platform === 'linux') return parseStat(pid)?.processGroup
+    if (process.platform === 'linux') return readProcessStat(pid)?.processGroup
     return Number(execFileSync('ps', ['-o', 'pgid=', '-p', String(pid)], { encoding: 'utf8' }))
   } catch {
     return undefined
@@ -79,8 +80,8 @@ export function isGroupEmpty(processGroup: number): boolean {
   if (process.platform !== 'linux') return false
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
   return !pids.some((pid) => {
-    const stat = parseStat(Number(pid))
-    return stat?.processGroup === processGroup && stat.state !== 'Z' && stat.state !== 'X'
+    const stat = readProcessStat(Number(pid))
+    return stat?.processGroup === processGroup && !stat.hasEnded
   })
 }
 
@@ -99,18 +100,5 @@ function signalTarget(target: number, signal: NodeJS.Signals): void {
     process.kill(target, signal)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
-}
-
-// Fields 3 and 5 of /proc/PID/stat, counted after the command name, which may hold anything. Source: proc(5).
-function parseStat(
-  pid: number,
-): { readonly state: string; readonly processGroup: number } | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const [state = '', , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { state, processGroup: Number(group) }
-  } catch {
-    return undefined
   }
 }
