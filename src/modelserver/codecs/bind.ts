@@ -1,6 +1,7 @@
 import type { Rejection } from '../rejection.ts'
 import { FitFailure, fitBlock, flatten } from './block.ts'
 import type { Block } from './block.ts'
+import type { NumericTensor } from './npy.ts'
 import type { Given } from './request.ts'
 import { mismatch } from './signature.ts'
 import type { Port, Signature } from './signature.ts'
@@ -46,6 +47,8 @@ function bind(given: Given, inputs: readonly Port[]): NamedTensor[] {
       const { dims, elements } = given.array
       return bindBlock({ dims, values: elements, origin: 'numbers' }, true, inputs)
     }
+    case 'arrays':
+      return bindArrays(given.arrays, inputs)
     case 'sparse':
       return bindBlock(densify(given.sparse, rowWidthOf(inputs)), false, inputs)
   }
@@ -59,6 +62,24 @@ function bindColumns(given: unknown, inputs: readonly Port[]): NamedTensor[] {
     throw new FitFailure('"inputs" must be an object with a member for every input')
   requireNames(Object.keys(given), inputs, '"inputs"')
   return inputs.map((port) => fitBlock(flatten(given[port.name]), port, leniency))
+}
+
+// numpy.savez calls an array that was given without a name arr_0, arr_1, … in their order.
+function bindArrays(
+  arrays: ReadonlyMap<string, NumericTensor>,
+  inputs: readonly Port[],
+): NamedTensor[] {
+  const isUnnamed = [...arrays.keys()].every((name, index) => name === `arr_${index}`)
+  const nameOf = ({ name }: Port, index: number): string => (isUnnamed ? `arr_${index}` : name)
+  if (!isUnnamed || arrays.size !== inputs.length) {
+    requireNames([...arrays.keys()], inputs, 'the npz body')
+  }
+  return inputs.map((port, index) => {
+    const array = arrays.get(nameOf(port, index))
+    if (array === undefined) throw new FitFailure(`the npz body lacks ${port.name}`)
+    const block = { dims: array.dims, values: array.elements, origin: 'numbers' } as const
+    return fitBlock(block, port, { canBeOneRow: true })
+  })
 }
 
 function bindRows(

@@ -38,16 +38,14 @@ for (const [given, expected] of [
   ['text/*', 'text/csv'],
   ['APPLICATION/JSON; verbose=true', 'application/json'],
   ['tensor/pt', 'tensor/pt'],
+  ['application/x-npz', 'application/x-npz'],
+  ['text/libsvm, application/x-recordio-protobuf', 'application/x-recordio-protobuf'],
 ] as const) {
   test(`Accept ${given} gives ${expected}`, () =>
     assert.equal(chooseReplyType(given).mediaType, expected))
 }
 
-for (const given of [
-  'image/png',
-  'application/json;q=0',
-  'text/libsvm, application/x-recordio-protobuf',
-]) {
+for (const given of ['image/png', 'application/json;q=0', 'text/libsvm, text/x-libsvm']) {
   test(`Accept ${given} is refused`, () =>
     assert.throws(() => chooseReplyType(given), { status: 406 }))
 }

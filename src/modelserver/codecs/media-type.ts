@@ -1,10 +1,10 @@
 import { Rejection } from '../rejection.ts'
 
 /** How a reply is written; several media types may name one format. */
-export type ReplyFormat = 'json' | 'csv' | 'jsonlines' | 'npy'
+export type ReplyFormat = 'json' | 'csv' | 'jsonlines' | 'npy' | 'npz' | 'recordio'
 
 /** How a request is written. */
-export type Format = ReplyFormat | 'libsvm' | 'npz' | 'recordio'
+export type Format = ReplyFormat | 'libsvm'
 
 // Source: Content-Type and Accept of the SageMaker Python SDK's serializers; the x- and short forms are what
 // other clients send for JSON Lines. The SDK's TorchTensorSerializer sends npy as tensor/pt, and reads it so.
@@ -16,14 +16,14 @@ const REPLY_FORMAT_BY_MEDIA_TYPE: ReadonlyMap<string, ReplyFormat> = new Map([
   ['application/jsonl', 'jsonlines'],
   ['application/x-npy', 'npy'],
   ['tensor/pt', 'npy'],
+  ['application/x-npz', 'npz'],
+  ['application/x-recordio-protobuf', 'recordio'],
 ])
 
 const FORMAT_BY_MEDIA_TYPE: ReadonlyMap<string, Format> = new Map<string, Format>([
   ...REPLY_FORMAT_BY_MEDIA_TYPE,
   ['text/libsvm', 'libsvm'],
   ['text/x-libsvm', 'libsvm'],
-  ['application/x-npz', 'npz'],
-  ['application/x-recordio-protobuf', 'recordio'],
 ])
 
 const SUPPORTED_REQUESTS = [...FORMAT_BY_MEDIA_TYPE.keys()].join(', ')

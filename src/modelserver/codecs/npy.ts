@@ -17,6 +17,8 @@ export interface NumericTensor {
 // As many as numpy makes.
 const RANK_MAX = 64
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1')
+// One long text among many makes all of them as long.
+const TEXT_BYTES_MAX = 2 ** 27
 
 // Source: numpy.lib.format. The byte order is a character before these.
 const TYPE_BY_DESCR: Readonly<Record<string, NumericType>> = {
@@ -65,16 +67,43 @@ export function parseNpy(body: Buffer): NumericTensor {
 }
 
 /** Writes a version 1 npy file in C order, little endian. */
-export function encodeNpy(tensor: NumericTensor): Buffer {
-  const code = Object.keys(TYPE_BY_DESCR).find((key) => TYPE_BY_DESCR[key] === tensor.type) ?? ''
+export function encodeNpy({ type, dims, elements }: NumericTensor): Buffer {
+  const code = Object.keys(TYPE_BY_DESCR).find((key) => TYPE_BY_DESCR[key] === type) ?? ''
   const order = code.endsWith('1') ? '|' : '<'
-  const tuple = tensor.dims.map((dim) => `${dim},`).join(' ')
-  const shape = tensor.dims.length > 1 ? tuple.slice(0, -1) : tuple
-  const dict = `{'descr': '${order}${code}', 'fortran_order': False, 'shape': (${shape}), }`
+  return encodeFile(`${order}${code}`, dims, elements)
+}
+
+/**
+ * Writes text as numpy keeps it without pickle: `<U`, every text as wide as the longest, four bytes a character.
+ *
+ * @throws Rejection 406: more than {@link TEXT_BYTES_MAX} bytes.
+ */
+export function encodeTextNpy(dims: readonly number[], texts: readonly string[]): Buffer {
+  const rows = texts.map((text) => Array.from(text, (character) => character.codePointAt(0) ?? 0))
+  const width = rows.reduce((longest, { length }) => Math.max(longest, length), 1)
+  if (rows.length * width * 4 > TEXT_BYTES_MAX) {
+    throw new Rejection(
+      406,
+      `${rows.length} texts of which one has ${width} characters are more than ${TEXT_BYTES_MAX} bytes as a numpy array. Accept another type.`,
+    )
+  }
+  const characters = new Uint32Array(rows.length * width)
+  rows.forEach((row, index) => characters.set(row, index * width))
+  return encodeFile(`<U${width}`, dims, characters)
+}
+
+function encodeFile(
+  descr: string,
+  dims: readonly number[],
+  elements: NumericTensor['elements'],
+): Buffer {
+  const tuple = dims.map((dim) => `${dim},`).join(' ')
+  const shape = dims.length > 1 ? tuple.slice(0, -1) : tuple
+  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`
   // The header ends in a line feed and the data begin at a multiple of 64.
   const padding = 63 - ((MAGIC.length + 4 + dict.length) % 64)
   const header = Buffer.from(`${dict}${' '.repeat(padding)}\n`, 'latin1')
-  const { buffer, byteOffset, byteLength } = tensor.elements
+  const { buffer, byteOffset, byteLength } = elements
   const head = Buffer.alloc(MAGIC.length + 4)
   MAGIC.copy(head)
   head.writeUInt8(1, 6)

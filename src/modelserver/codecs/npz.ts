@@ -1,8 +1,11 @@
 import type { Buffer } from 'node:buffer'
 import { Rejection } from '../rejection.ts'
-import { parseNpy } from './npy.ts'
+import { encodeNpy, encodeTextNpy, parseNpy } from './npy.ts'
+import type { NumericTensor } from './npy.ts'
 import { VALUES_MAX } from './sparse.ts'
 import type { SparseRows } from './sparse.ts'
+import type { NamedTensor } from './tensor.ts'
+import { encodeZip } from './zip-writer.ts'
 import { readZip } from './zip.ts'
 import type { ZipMember } from './zip.ts'
 
@@ -13,13 +16,46 @@ const FORMATS = 'csr, csc and coo are read'
 
 type Numbers = ArrayLike<number>
 
+/** What an npz body holds: a matrix of scipy, or arrays by name. */
+export type NpzContent =
+  | { readonly kind: 'sparse'; readonly sparse: SparseRows }
+  | { readonly kind: 'arrays'; readonly arrays: ReadonlyMap<string, NumericTensor> }
+
 /**
- * Parses a matrix that `scipy.sparse.save_npz` has written, in the forms csr, csc and coo.
+ * Parses what `numpy.savez` or `scipy.sparse.save_npz` has written; of the latter's forms csr, csc and coo.
  *
- * @throws Rejection 400: not such a matrix; 413: too large.
+ * @throws Rejection 400: neither; 413: too large.
  */
-export function parseSparseNpz(body: Buffer): SparseRows {
+export function parseNpz(body: Buffer): NpzContent {
   const members = readZip(body)
+  if (members.has('format.npy')) return { kind: 'sparse', sparse: readSparse(members) }
+  const arrays = [...members].map(([file, member]) => {
+    const name = file.replace(/\.npy$/, '')
+    return [name, readArray(name, member)] as const
+  })
+  return { kind: 'arrays', arrays: new Map(arrays) }
+}
+
+/**
+ * Writes tensors as `numpy.savez` does, each under its name; text as numpy's fixed width `<U`.
+ *
+ * @throws Rejection 406: texts of which one is so long that all of them at its width are too many bytes.
+ */
+export function encodeNpz(tensors: readonly NamedTensor[]): Buffer {
+  return encodeZip(
+    new Map(
+      tensors.map(({ name, type, dims, elements }) => {
+        const isText = type === 'string' || Array.isArray(elements)
+        const content = isText
+          ? encodeTextNpy(dims, Array.from(elements, String))
+          : encodeNpy({ type, dims, elements })
+        return [`${name}.npy`, content]
+      }),
+    ),
+  )
+}
+
+function readSparse(members: ReadonlyMap<string, ZipMember>): SparseRows {
   const read = (name: string): Numbers => {
     const member = members.get(`${name}.npy`)
     if (member !== undefined) return readNumbers(name, member)
@@ -46,14 +82,17 @@ export function parseSparseNpz(body: Buffer): SparseRows {
   throw new Rejection(400, `The npz body is a sparse matrix in the form ${format}; ${FORMATS}.`)
 }
 
+function readArray(name: string, member: ZipMember): NumericTensor {
+  const array = parseNpy(member.unpack(MEMBER_BYTES_MAX))
+  if (array.elements.length <= VALUES_MAX) return array
+  throw new Rejection(
+    413,
+    `${name}.npy of the npz body has ${array.elements.length} values; at most ${VALUES_MAX} are read.`,
+  )
+}
+
 function readNumbers(name: string, member: ZipMember): Numbers {
-  const { elements } = parseNpy(member.unpack(MEMBER_BYTES_MAX))
-  if (elements.length > VALUES_MAX) {
-    throw new Rejection(
-      413,
-      `${name}.npy of the npz body has ${elements.length} values; at most ${VALUES_MAX} are read.`,
-    )
-  }
+  const { elements } = readArray(name, member)
   const isWide = elements instanceof BigInt64Array || elements instanceof BigUint64Array
   return isWide ? Float64Array.from(elements, Number) : elements
 }

@@ -8,19 +8,24 @@ import type { SparseRows } from './sparse.ts'
 /*
  * RecordIO of Amazon's algorithms: u32 magic · u32 bytes · a Record · padding to four bytes, all little-endian.
  *
- *   Record { map<string, Value> features = 1; … }      Value { Float32 = 2, Float64 = 3, Int32 = 7 }
+ *   Record { map<string, Value> features = 1; map<string, Value> label = 2; … }
+ *   Value { Float32 = 2 | Float64 = 3 | Int32 = 7 | Bytes = 9 }
  *   tensor { values = 1; keys = 2; shape = 3 }          keys: the columns, where the row is sparse
  */
 
-const MAGIC = 0xced7230a
+export const MAGIC = 0xced7230a
+export const LABEL = 2
+export const TENSOR = { values: 1, keys: 2, shape: 3 } as const
+/** Fields of a Value, one of which it has. */
+export const VALUE_TYPE = { float32: 2, float64: 3, int32: 7, bytes: 9 } as const
+
 const FEATURES = 1
 const KEY = 1
 const VALUE = 2
-const TENSOR = { values: 1, keys: 2, shape: 3 } as const
 const TYPE_BY_FIELD: ReadonlyMap<number, 'float32' | 'float64' | 'int32'> = new Map([
-  [2, 'float32'],
-  [3, 'float64'],
-  [7, 'int32'],
+  [VALUE_TYPE.float32, 'float32'],
+  [VALUE_TYPE.float64, 'float64'],
+  [VALUE_TYPE.int32, 'int32'],
 ])
 
 /** One row of a body. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Buffer } from 'node:buffer'
 import { test } from 'node:test'
 import type { ReplyFormat } from './media-type.ts'
 import { parseNpy } from './npy.ts'
@@ -6,6 +7,7 @@ import { decidePresentation, parseLabels } from './presentation.ts'
 import { encodeReply } from './reply.ts'
 import type { Signature } from './signature.ts'
 import type { NamedTensor } from './tensor.ts'
+import { readZip } from './zip.ts'
 
 const label = (values: readonly bigint[]): NamedTensor => ({
   name: 'label',
@@ -40,6 +42,14 @@ function encode(
   format: ReplyFormat,
   options: Options = {},
 ): string {
+  return encodeBody(outputs, format, options).toString()
+}
+
+function encodeBody(
+  outputs: readonly NamedTensor[],
+  format: ReplyFormat,
+  options: Options = {},
+): Buffer {
   const zipMapLabels = new Map(
     options.zipMap === undefined ? [] : [['probabilities', options.zipMap]],
   )
@@ -50,7 +60,7 @@ function encode(
   const outcome = { outputs, presentation, isColumnar: options.isColumnar ?? false }
   const { topCount } = options
   const replyType = { format, mediaType: '', ...(topCount !== undefined && { topCount }) }
-  return encodeReply(outcome, replyType).toString()
+  return encodeReply(outcome, replyType)
 }
 
 const CLASSES = [label([2n, 0n]), floats('probabilities', [2, 3], [0, 0.25, 0.75, 0.5, 0.5, 0])]
@@ -178,15 +188,19 @@ for (const { given, outputs, format, options, expected } of [
 }
 
 test('npy holds the probabilities of a classifier', () => {
-  const presentation = decidePresentation(signatureOf(CLASSES), {
-    zipMapLabels: new Map(),
-    fileLabels: undefined,
-  })
-  const body = encodeReply(
-    { outputs: CLASSES, presentation, isColumnar: false },
-    { format: 'npy', mediaType: '' },
-  )
-  assert.deepEqual(parseNpy(body).dims, [2, 3])
+  assert.deepEqual(parseNpy(encodeBody(CLASSES, 'npy')).dims, [2, 3])
+})
+
+test('npz holds every output, labels by their names', () => {
+  const body = encodeBody(CLASSES, 'npz', { labels: ['x', 'y', 'z'] })
+  const members = readZip(body)
+  assert.deepEqual([...members.keys()], ['label.npy', 'probabilities.npy'])
+  const probabilities = parseNpy(members.get('probabilities.npy')?.unpack(1000) ?? body)
+  assert.deepEqual(probabilities.dims, [2, 3])
+  const label = members.get('label.npy')?.unpack(1000)
+  const text = label?.toString('latin1') ?? ''
+  assert.match(text, /'descr': '<U1', .*'shape': \(2,\)/)
+  assert.ok(text.endsWith('\nz\0\0\0x\0\0\0'))
 })
 
 test('npy of strings only is refused', () => {
@@ -199,12 +213,16 @@ test('top-k of what are no classes, or as npy, is refused', () => {
     status: 406,
     message: /top-k needs scores of classes, and the model gives a float32 \[2\], b float32/,
   })
-  assert.throws(() => encode(CLASSES, 'npy', { topCount: 1 }), { status: 406 })
+  for (const format of ['npy', 'npz', 'recordio'] as const) {
+    assert.throws(() => encode(CLASSES, format, { topCount: 1 }), { status: 406 })
+  }
 })
 
 test('outputs without common rows are refused as rows', () => {
   const outputs = [floats('a', [2], [1, 2]), floats('total', [], [3])]
-  assert.throws(() => encode(outputs, 'json'), { status: 500, message: /a \[2\], total \[\]/ })
+  for (const format of ['json', 'recordio'] as const) {
+    assert.throws(() => encode(outputs, format), { status: 500, message: /a \[2\], total \[\]/ })
+  }
 })
 
 test('labels.txt is a list of different labels, as many as the model has classes', () => {

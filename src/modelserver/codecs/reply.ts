@@ -3,7 +3,9 @@ import { Rejection } from '../rejection.ts'
 import { encodeCsv } from './csv.ts'
 import type { ReplyFormat, ReplyType } from './media-type.ts'
 import { encodeNpy } from './npy.ts'
+import { encodeNpz } from './npz.ts'
 import type { Presentation } from './presentation.ts'
+import { encodeRecordio } from './recordio-writer.ts'
 import { nest, nestRows, textAt } from './rows.ts'
 import type { JsonValue } from './rows.ts'
 import type { NamedTensor } from './tensor.ts'
@@ -20,7 +22,7 @@ export interface Outcome {
 /**
  * Writes the reply body.
  *
- * @throws Rejection 406: npy was asked for and no output is of numbers, or `top-k` of what are no classes.
+ * @throws Rejection 406: npy was asked for and no output is of numbers, `top-k` of what are no classes, or what a format cannot hold.
  * @throws Rejection 500: rows were asked for and the outputs do not have the same number of rows.
  */
 export function encodeReply(outcome: Outcome, { format, topCount }: ReplyType): Buffer {
@@ -38,6 +40,11 @@ export function encodeReply(outcome: Outcome, { format, topCount }: ReplyType): 
       return Buffer.from(encodeCsv(csvRows(outcome)))
     case 'npy':
       return npyBody(outcome)
+    case 'npz':
+      return encodeNpz(renameLabels(outcome))
+    case 'recordio':
+      requireSameRowCount(outcome.outputs)
+      return encodeRecordio(renameLabels(outcome), rowCountOf(outcome.outputs[0]))
   }
 }
 
@@ -58,7 +65,12 @@ function topBody(outcome: Outcome, format: ReplyFormat, topCount: number): strin
         rows.map(({ classes }) => classes.flatMap(({ label, score }) => [label, String(score)])),
       )
     case 'npy':
-      throw new Rejection(406, 'top-k names classes, and application/x-npy holds only numbers.')
+    case 'npz':
+    case 'recordio':
+      throw new Rejection(
+        406,
+        `top-k is for JSON, JSON Lines and CSV; ${format} holds the whole outputs.`,
+      )
   }
 }
 
@@ -128,6 +140,20 @@ function npyBody({ outputs, presentation }: Outcome): Buffer {
     if (type !== 'string' && !Array.isArray(elements)) return encodeNpy({ type, dims, elements })
   }
   throw new Rejection(406, 'application/x-npy holds numbers, and the model gives only strings.')
+}
+
+// The outputs as they are; only labels that labels.txt names are its texts.
+function renameLabels({ outputs, presentation }: Outcome): readonly NamedTensor[] {
+  if (presentation.kind !== 'classes' || presentation.renamed.size === 0) return outputs
+  const { labelName, renamed } = presentation
+  return outputs.map((output) => {
+    if (output.name !== labelName) return output
+    const elements = Array.from({ length: output.elements.length }, (_, index) => {
+      const label = textAt(output, index)
+      return renamed.get(label) ?? label
+    })
+    return { ...output, type: 'string' as const, elements }
+  })
 }
 
 function requireSameRowCount(outputs: readonly NamedTensor[]): void {

@@ -5,7 +5,7 @@ import { parseLibsvm } from './libsvm.ts'
 import type { Format } from './media-type.ts'
 import { parseNpy } from './npy.ts'
 import type { NumericTensor } from './npy.ts'
-import { parseSparseNpz } from './npz.ts'
+import { parseNpz } from './npz.ts'
 import { parseRecordio } from './recordio.ts'
 import type { SparseRows } from './sparse.ts'
 
@@ -17,6 +17,8 @@ export type Given =
   | { readonly kind: 'columns'; readonly inputs: unknown }
   | { readonly kind: 'text'; readonly rows: readonly (readonly string[])[] }
   | { readonly kind: 'array'; readonly array: NumericTensor }
+  /** Whole tensors by name, of `numpy.savez`. */
+  | { readonly kind: 'arrays'; readonly arrays: ReadonlyMap<string, NumericTensor> }
   | { readonly kind: 'sparse'; readonly sparse: SparseRows }
 
 /**
@@ -38,7 +40,7 @@ export function parseRequest(format: Format, body: Buffer): Given {
     case 'libsvm':
       return { kind: 'sparse', sparse: parseLibsvm(textOf(body)) }
     case 'npz':
-      return { kind: 'sparse', sparse: parseSparseNpz(body) }
+      return parseNpz(body)
     case 'recordio':
       return { kind: 'sparse', sparse: parseRecordio(body) }
   }

@@ -100,8 +100,14 @@ export function encodeVarintField(number: number, value: number): Buffer {
   return Buffer.concat([encodeVarint(number * 8), encodeVarint(value)])
 }
 
-function encodeVarint(value: number): Buffer {
+/** Writes an integer up to 2^53; a negative one in two's complement of 64 bits, as int32 and int64 fields have it. */
+export function encodeVarint(value: number): Buffer {
   const bytes: number[] = []
+  if (value < 0) {
+    let wide = BigInt.asUintN(64, BigInt(value))
+    for (; wide >= 0x80n; wide >>= 7n) bytes.push(Number(wide % 0x80n) + 0x80)
+    return Buffer.from([...bytes, Number(wide)])
+  }
   let rest = value
   for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) + 0x80)
   return Buffer.from([...bytes, rest])

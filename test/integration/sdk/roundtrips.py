@@ -78,6 +78,8 @@ def plain(value):
         return [plain(value[0].read()), value[1]]
     if isinstance(value, Tensor):
         return plain(value.array)
+    if isinstance(value, numpy.lib.npyio.NpzFile):
+        return {name: plain(array) for name, array in value.items()}
     if isinstance(value, numpy.ndarray):
         return {"dtype": str(value.dtype), "array": value.tolist()}
     if isinstance(value, pandas.DataFrame):
@@ -94,19 +96,27 @@ def show(given, expected, endpoint, serializer, data, deserializer):
 
 
 class Records:
-    """The SDK's RecordSerializer raises NotImplementedError since its protobuf code was taken out; this is its form."""
+    """The SDK's Record classes raise NotImplementedError since its protobuf code was taken out; this is their form."""
 
     def __init__(self):
         file = descriptor_pb2.FileDescriptorProto(name="record.proto", package="records", syntax="proto2")
-        self._tensor(file, "Float32Tensor", "TYPE_FLOAT")
         value = file.message_type.add(name="Value")
-        value.field.add(name="float32_tensor", number=2, type="TYPE_MESSAGE", type_name=".records.Float32Tensor", label="LABEL_OPTIONAL")
+        for name, number, kind in (("Float32", 2, "TYPE_FLOAT"), ("Float64", 3, "TYPE_DOUBLE"), ("Int32", 7, "TYPE_INT32")):
+            self._tensor(file, name + "Tensor", kind)
+            value.field.add(
+                name=name.lower() + "_tensor", number=number, type="TYPE_MESSAGE", type_name=".records.%sTensor" % name, label="LABEL_OPTIONAL"
+            )
+        text = file.message_type.add(name="Bytes")
+        text.field.add(name="value", number=1, type="TYPE_BYTES", label="LABEL_REPEATED")
+        text.field.add(name="content_type", number=2, type="TYPE_STRING", label="LABEL_OPTIONAL")
+        value.field.add(name="bytes", number=9, type="TYPE_MESSAGE", type_name=".records.Bytes", label="LABEL_OPTIONAL")
         record = file.message_type.add(name="Record")
-        entry = record.nested_type.add(name="FeaturesEntry")
-        entry.options.map_entry = True
-        entry.field.add(name="key", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
-        entry.field.add(name="value", number=2, type="TYPE_MESSAGE", type_name=".records.Value", label="LABEL_OPTIONAL")
-        record.field.add(name="features", number=1, type="TYPE_MESSAGE", type_name=".records.Record.FeaturesEntry", label="LABEL_REPEATED")
+        for number, name in enumerate(("features", "label"), 1):
+            entry = record.nested_type.add(name=name.capitalize() + "Entry")
+            entry.options.map_entry = True
+            entry.field.add(name="key", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
+            entry.field.add(name="value", number=2, type="TYPE_MESSAGE", type_name=".records.Value", label="LABEL_OPTIONAL")
+            record.field.add(name=name, number=number, type="TYPE_MESSAGE", type_name=".records.Record." + entry.name, label="LABEL_REPEATED")
         pool = descriptor_pool.DescriptorPool()
         pool.Add(file)
         self.record = message_factory.GetMessageClass(pool.FindMessageTypeByName("records.Record"))
@@ -133,6 +143,30 @@ class Records:
             body += struct.pack("<II", 0xCED7230A, len(payload)) + payload + b"\0" * (-len(payload) % 4)
         return body
 
+    def decode(self, body):
+        """Each record's label: the name of its field in Value, and the values."""
+        records, at = [], 0
+        while at < len(body):
+            magic, size = struct.unpack_from("<II", body, at)
+            assert magic == 0xCED7230A, "byte %d does not begin a record" % at
+            record = self.record.FromString(body[at + 8 : at + 8 + size])
+            records.append({name: self._plain(value) for name, value in sorted(record.label.items())})
+            at += 8 + size + -size % 4
+        return records
+
+    @staticmethod
+    def _plain(value):
+        (field, tensor), = value.ListFields()
+        values = [text.decode() for text in tensor.value] if field.name == "bytes" else list(tensor.values)
+        return [field.name, values]
+
+
+class LabelDeserializer(RecordDeserializer):
+    """As the SDK's own, with the protobuf code that it had."""
+
+    def deserialize(self, stream, content_type):
+        return records.decode(stream.read())
+
 
 ROWS = [[1, 0, 0], [0, 1, 0]]
 ARRAY = numpy.array(ROWS, dtype="float32")
@@ -140,9 +174,14 @@ SPARSE = scipy.sparse.csr_matrix(ARRAY)
 PREDICTIONS = {"predictions": [[1.5, 3.5], [2.5, 4.5]]}
 ENCODED = '{"predictions":[[1.5,3.5],[2.5,4.5]]}'
 records = Records()
+npz = IdentitySerializer("application/x-npz")
 recordio = IdentitySerializer("application/x-recordio-protobuf")
 npy = io.BytesIO()
 numpy.save(npy, ARRAY)
+named = io.BytesIO()
+numpy.savez_compressed(named, x=ARRAY)
+unnamed = io.BytesIO()
+numpy.savez(unnamed, ARRAY)
 
 # Each serializer, answered as JSON.
 for given, serializer, data in (
@@ -160,6 +199,8 @@ for given, serializer, data in (
     ("LibSVMSerializer", LibSVMSerializer(), "1 1:1\n0 2:1"),
     ("SparseMatrixSerializer", SparseMatrixSerializer(), SPARSE),
     ("SparseMatrixSerializer by columns", SparseMatrixSerializer(), SPARSE.tocsc()),
+    ("arrays by name", npz, named.getvalue()),
+    ("an array of savez", npz, unnamed.getvalue()),
     ("records", recordio, records.encode(ARRAY)),
     ("sparse records", recordio, records.encode([{0: 1}, {1: 1}], width=3)),
     ("IdentitySerializer of JSON", IdentitySerializer("application/json"), json.dumps(ROWS)),
@@ -175,6 +216,8 @@ for given, deserializer, expected in (
     ("JSONLinesDeserializer", JSONLinesDeserializer(), [[1.5, 3.5], [2.5, 4.5]]),
     ("NumpyDeserializer", NumpyDeserializer(), {"dtype": "float32", "array": [[1.5, 3.5], [2.5, 4.5]]}),
     ("NumpyDeserializer of CSV", NumpyDeserializer(accept="text/csv", dtype="float32"), {"dtype": "float32", "array": [[1.5, 3.5], [2.5, 4.5]]}),
+    ("NumpyDeserializer of npz", NumpyDeserializer(accept="application/x-npz"), {"y": {"dtype": "float32", "array": [[1.5, 3.5], [2.5, 4.5]]}}),
+    ("RecordDeserializer", LabelDeserializer(), [{"y": ["float32_tensor", [1.5, 3.5]]}, {"y": ["float32_tensor", [2.5, 4.5]]}]),
     ("TorchTensorDeserializer", TorchTensorDeserializer(), {"dtype": "float32", "array": [[1.5, 3.5], [2.5, 4.5]]}),
     # pandas takes the first line for a header, as it does on SageMaker.
     ("PandasDeserializer", PandasDeserializer(), {"columns": ["1.5", "3.5"], "rows": [[2.5, 4.5]]}),
@@ -190,7 +233,7 @@ for serializer, data in (
     (DataSerializer(), b"\0\1"),
 ):
     show(type(serializer).__name__, UNSERVED, "affine", serializer, data, JSONDeserializer())
-show("RecordDeserializer", ("cannot be met", 406), "affine", NumpySerializer(), ARRAY, RecordDeserializer())
+show("RecordDeserializer of the SDK", ("NotImplementedError", 0), "affine", NumpySerializer(), ARRAY, RecordDeserializer())
 show("RecordSerializer", ("NotImplementedError", 0), "affine", RecordSerializer(), ARRAY, JSONDeserializer())
 
 # What does not fit is refused, with the model's signature.
@@ -212,6 +255,13 @@ show("labels as CSV", [["setosa"], ["versicolor"]], "classes", CSVSerializer(), 
 show("top-k as CSV", [["setosa", 4], ["versicolor", 4]], "classes", CSVSerializer(), IRIS, type("Top", (CSVDeserializer,), {
     "deserialize": lambda self, stream, kind: [[row[0], len(row)] for row in CSVDeserializer.deserialize(self, stream, kind)],
 })(accept="text/csv;top-k=2"))
+
+show("labels as npz", {"dtype": "<U10", "array": ["setosa", "versicolor"]}, "classes", NumpySerializer(), IRIS, type("Archive", (NumpyDeserializer,), {
+    "deserialize": lambda self, stream, kind: NumpyDeserializer.deserialize(self, stream, kind)["output_label"],
+})(accept="application/x-npz"))
+show("labels as records", [["bytes", ["setosa"]], ["bytes", ["versicolor"]]], "classes", NumpySerializer(), IRIS, type("Label", (LabelDeserializer,), {
+    "deserialize": lambda self, stream, kind: [row["output_label"] for row in LabelDeserializer.deserialize(self, stream, kind)],
+})())
 
 # The same serializers for Python code: the defaults of the toolkit, and bytes as they are.
 LISTED = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
