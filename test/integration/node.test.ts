@@ -42,10 +42,15 @@ export const outputFn = (prediction: string[], accept: string, context: any) => 
   })
 
   test('transformFn replaces the other three', async () => {
-    await using server = await serve(
-      "export const transformFn = (model: unknown, body: string) => [String(model) + body, 'text/plain']",
-    )
-    assert.equal((await server.ask('{}')).text, 'undefined{}')
+    await using server = await serve(`
+export const transformFn = (model: unknown, body: string, _type: string, _accept: string, { setStatus, setHeader }: any) => {
+  setStatus(202)
+  setHeader('X-Amzn-SageMaker-Custom-Attributes', 'taken out')
+  return [String(model) + body, 'text/plain']
+}`)
+    const { text, status, headers } = await server.ask('{}')
+    assert.deepEqual([text, status], ['undefined{}', 202])
+    assert.equal(headers['x-amzn-sagemaker-custom-attributes'], 'taken out')
   })
 
   const CODECS = [
@@ -127,6 +132,12 @@ export default defineModel({
     assert.match(
       wrong.text,
       /The model takes inputs: x float32 \[batch, 2\], name string \[batch, 1\]/,
+    )
+    const tooMany = await server.ask('1,2,z\n'.repeat(9), { type: 'text/csv' })
+    assert.equal(tooMany.status, 400)
+    assert.match(
+      tooMany.text,
+      /has 9 rows; at most 8 run together .* The model takes inputs: x float32/,
     )
   })
 

@@ -89,8 +89,9 @@ export interface CallContext<M> extends LoadContext {
   readonly headers: Readonly<Record<string, string>>
   readonly contentType: string | undefined
   readonly accept: string
-  setStatus(status: number): void
-  setHeader(name: string, value: string): void
+  /** Both may be taken out of the context: `predict(input, { setStatus })`. */
+  readonly setStatus: (status: number) => void
+  readonly setHeader: (name: string, value: string) => void
 }
 
 /** One of the requests whose rows `predict` is given, in their order. */

@@ -45,11 +45,12 @@ export class HandlerContext implements CallContext<unknown> {
     this.accept = facts.accept
   }
 
-  setStatus(status: number): void {
+  // Functions of the instance, so that user code may take them out of it: `({ setStatus }) => …`.
+  readonly setStatus = (status: number): void => {
     this.#replyStatus = status
   }
 
-  setHeader(name: string, value: string): void {
+  readonly setHeader = (name: string, value: string): void => {
     this.#replyHeaders[name.toLowerCase()] = value
   }
 

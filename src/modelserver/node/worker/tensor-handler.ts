@@ -3,6 +3,7 @@ import { bindRequest } from '../../codecs/bind.ts'
 import { chooseReplyType, parseContentType } from '../../codecs/media-type.ts'
 import { encodeReply } from '../../codecs/reply.ts'
 import { parseRequest } from '../../codecs/request.ts'
+import { mismatch } from '../../codecs/signature.ts'
 import type { Port, Signature } from '../../codecs/signature.ts'
 import type { NamedTensor } from '../../codecs/tensor.ts'
 import { bytesOfElements, toElementType, viewElements } from '../../triton/onnx/element-bytes.ts'
@@ -35,6 +36,7 @@ export function functionsOfTensorModel(model: object): UserFunctions {
     const given = parseRequest(parseContentType(context.contentType), bytes)
     const replyType = chooseReplyType(context.accept)
     const inputs = bindRequest(given, signature)
+    requireBatchFits(inputs, declared.maxBatchSize, signature)
     const answer: unknown = await predict(
       toInputs(inputs, declared),
       toTensorContext(context, inputs, declared),
@@ -45,6 +47,26 @@ export function functionsOfTensorModel(model: object): UserFunctions {
     return [reply, replyType.mediaType]
   }
   return { modelFn: async (modelDirectory) => load?.({ modelDirectory }), transformFn }
+}
+
+/** @throws Rejection 400: the inputs have more rows than run together, or not all as many. */
+function requireBatchFits(
+  inputs: readonly NamedTensor[],
+  maxBatchSize: number,
+  signature: Signature,
+): void {
+  if (maxBatchSize === 0) return
+  const counts = inputs.map(({ dims }) => dims[0] ?? 1)
+  if (new Set(counts).size > 1) {
+    const given = inputs.map(({ name }, index) => `${name} has ${counts[index]}`).join(', ')
+    throw mismatch(`The inputs have different numbers of rows: ${given}`, signature)
+  }
+  const [rowCount = 0] = counts
+  if (rowCount <= maxBatchSize) return
+  throw mismatch(
+    `The request has ${rowCount} rows; at most ${maxBatchSize} run together (signature.maxBatchSize)`,
+    signature,
+  )
 }
 
 function toSignature({ inputs, outputs, maxBatchSize }: DeclaredSignature): Signature {
