@@ -402,14 +402,14 @@ function containerEnvironment(
   paths: DataPaths,
   url: string,
 ): Readonly<Record<string, string>> {
-  const { PATH = '/usr/local/bin:/usr/bin:/bin' } = environment()
+  const { PATH = '/usr/local/bin:/usr/bin:/bin', NODE_COMPILE_CACHE } = environment()
   return {
     PATH,
     HOME: '/tmp',
     AWS_REGION: config.BERTH_REGION,
     AWS_DEFAULT_REGION: config.BERTH_REGION,
     AWS_ENDPOINT_URL: url,
-    NODE_COMPILE_CACHE: join(paths.codeCache, 'instances'),
+    NODE_COMPILE_CACHE: NODE_COMPILE_CACHE ?? join(paths.codeCache, 'instances'),
   }
 }
 

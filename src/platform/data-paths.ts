@@ -26,7 +26,7 @@ export interface DataPaths {
   readonly compilations: string
   /** One folder per instance. */
   readonly logs: string
-  /** Compiled code of our own programs, made by Node; may be removed at any time. */
+  /** Compiled code of our own programs, made by Node; may be removed at any time. `NODE_COMPILE_CACHE` names another. */
   readonly codeCache: string
   /** Sockets, pids and the route snapshot; in a temporary folder when the data directory's path is too long. */
   readonly run: string

@@ -4,6 +4,7 @@ import { createSqliteStore } from '../../src/adapters/sqlite/store.ts'
 import { createEndpointLoop } from '../../src/controllers/endpoint/loop.ts'
 import type { EndpointLoop } from '../../src/controllers/endpoint/loop.ts'
 import type { Endpoint } from '../../src/domain/endpoint.ts'
+import type { FleetVariant, Generation } from '../../src/domain/fleet.ts'
 import type { EndpointRoute } from '../../src/domain/routes.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -83,18 +84,27 @@ async function open(): Promise<World> {
   }
 }
 
-function generationOf({ fleets }: World, number: number, behaviour: Behaviour, count = 1) {
+function generationOf(
+  { fleets }: World,
+  number: number,
+  behaviour: Behaviour,
+  changes: Partial<FleetVariant> = {},
+): Generation {
   const container = {
     hostname: 'primary',
     image: fleets.image,
     environment: { BEHAVIOUR: behaviour },
     modelData: undefined,
   }
-  return generation(number, [variant({ containers: [container], desiredInstanceCount: count })])
+  return generation(number, [variant({ containers: [container], ...changes })])
 }
 
-async function create(world: World, behaviour: Behaviour, count = 1): Promise<void> {
-  const green = generationOf(world, 1, behaviour, count)
+async function create(
+  world: World,
+  behaviour: Behaviour,
+  changes: Partial<FleetVariant> = {},
+): Promise<void> {
+  const green = generationOf(world, 1, behaviour, changes)
   assert.ok(await world.store.insertEndpoint(creating(green, systemClock.nowMs()), {}))
 }
 
@@ -103,6 +113,10 @@ function untilStatus({ store }: World, status: Endpoint['status']): Promise<Endp
     const found = await store.findEndpoint('digits')
     return found?.status === status && found
   })
+}
+
+async function untilNothingRuns({ fleets }: World): Promise<void> {
+  await until('nothing runs', async () => (await fleets.runtime.observeFleets()).length === 0)
 }
 
 async function change(world: World, changes: Partial<Endpoint>): Promise<void> {
@@ -122,7 +136,7 @@ async function update(world: World, behaviour: Behaviour): Promise<void> {
 describe('the endpoint controller with real containers', () => {
   test('brings a new endpoint into service and routes to it', async () => {
     await using world = await open()
-    await create(world, 'serves', 2)
+    await create(world, 'serves', { desiredInstanceCount: 2 })
     const { serving, failureReason } = await untilStatus(world, 'InService')
     assert.equal(serving?.variants[0]?.currentInstanceCount, 2)
     assert.equal(failureReason, undefined)
@@ -140,13 +154,23 @@ describe('the endpoint controller with real containers', () => {
         failureReason ?? '',
         /^The primary container for production variant AllTraffic exited with code/,
       )
-      await until(
-        'nothing runs',
-        async () => (await world.fleets.runtime.observeFleets()).length === 0,
-      )
+      await untilNothingRuns(world)
       assert.deepEqual(world.gateways.routedEndpointNames(), [])
     })
   }
+
+  // Not by the API: SageMaker allows no start window shorter than a minute.
+  test('fails an endpoint whose container is not ready within its start window', async () => {
+    await using world = await open()
+    await create(world, 'never-ready', { startupHealthTimeoutMs: 5_000 })
+    const { failureReason } = await untilStatus(world, 'Failed')
+    assert.match(
+      failureReason ?? '',
+      /^The primary container for production variant AllTraffic did not pass the ping health check\. Please check CloudWatch logs for this endpoint\. Cause: it did not answer GET \/ping with 200 within 5 s/,
+    )
+    await untilNothingRuns(world)
+    assert.deepEqual(world.gateways.routedEndpointNames(), [])
+  })
 
   test('replaces a killed instance while the endpoint stays in service', async () => {
     await using world = await open()
@@ -194,7 +218,7 @@ describe('the endpoint controller with real containers', () => {
 
   test('control that dies and comes back keeps instances and routes as they are', async () => {
     await using world = await open()
-    await create(world, 'serves', 2)
+    await create(world, 'serves', { desiredInstanceCount: 2 })
     await untilStatus(world, 'InService')
     const before = world.gateways.instanceIds()
     await world.restartControl()

@@ -144,7 +144,7 @@ export class GatewayProcesses {
       stdio: ['ignore', logFd, logFd],
       cwd: paths.dataDir,
       // Clients wait for the replacement of a dead gateway: it starts in half the time from compiled code.
-      env: { ...environment(), NODE_COMPILE_CACHE: join(paths.codeCache, 'gateway') },
+      env: { NODE_COMPILE_CACHE: join(paths.codeCache, 'gateway'), ...environment() },
     })
     closeSync(logFd)
     child.once('error', (error) =>

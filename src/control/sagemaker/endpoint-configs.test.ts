@@ -46,6 +46,18 @@ describe('CreateEndpointConfig', () => {
     ])
   })
 
+  test('start windows are taken in seconds', async () => {
+    await using world = await worldWithModel()
+    const windows = {
+      ModelDataDownloadTimeoutInSeconds: 61,
+      ContainerStartupHealthCheckTimeoutInSeconds: 60,
+    }
+    await world.run('CreateEndpointConfig', aConfigInput([aVariant(windows)]))
+    const config = await world.store.findEndpointConfig('c')
+    assert.equal(config?.variants[0]?.modelDataDownloadTimeoutMs, 61_000)
+    assert.equal(config?.variants[0]?.startupHealthTimeoutMs, 60_000)
+  })
+
   test('a weight of 0 stays 0', async () => {
     await using world = await worldWithModel()
     await world.run('CreateEndpointConfig', aConfigInput([aVariant({ InitialVariantWeight: 0 })]))

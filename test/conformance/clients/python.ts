@@ -1,8 +1,10 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import type { ChildProcessByStdio } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
 
 import type { PythonEnvironment } from '../../../scripts/python-env.ts'
 import { awsEnvironment } from './client.ts'
@@ -10,22 +12,39 @@ import type { AwsClient, ClientTarget, Input, Outcome } from './client.ts'
 
 /** boto3, in one Python process that is asked line by line. */
 export function createBoto3Client(target: ClientTarget, { python }: PythonEnvironment): AwsClient {
-  const driver = spawn(python, [join(import.meta.dirname, 'driver.py')], {
-    env: awsEnvironment(target),
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const lines = createInterface({ input: driver.stdout })[Symbol.asyncIterator]()
+  const driver = new LineDriver(python, 'driver.py', target)
   return {
     name: 'boto3',
     call: async (service, operation, input) => {
       const call = { service, method: snakeCase(operation), input }
-      driver.stdin.write(`${JSON.stringify(call)}\n`)
-      const { value } = await lines.next()
-      return parseReply(String(value))
+      return parseReply(await driver.ask(JSON.stringify(call)))
     },
-    close: async () => {
-      driver.stdin.end()
-    },
+    close: async () => driver.close(),
+  }
+}
+
+/** A Python program of this folder that answers each line with a line. */
+class LineDriver {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>
+  readonly #lines: AsyncIterator<string>
+
+  constructor(python: string, program: string, target: ClientTarget) {
+    this.#child = spawn(python, [join(import.meta.dirname, program)], {
+      env: awsEnvironment(target),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+  }
+
+  async ask(line: string): Promise<string> {
+    this.#child.stdin.write(`${line}\n`)
+    const { value, done } = await this.#lines.next()
+    if (done === true) throw new Error(`The driver ended instead of answering ${line}`)
+    return value
+  }
+
+  close(): void {
+    this.#child.stdin.end()
   }
 }
 
@@ -38,25 +57,32 @@ function parseReply(line: string): Outcome {
   return { kind: 'output', output: reply.output ?? {} }
 }
 
-/** The AWS CLI, a process for each call. */
-export function createCliClient(target: ClientTarget, { aws }: PythonEnvironment): AwsClient {
+/** The AWS CLI, a process for each call, forked from one that has the CLI imported. */
+export function createCliClient(target: ClientTarget, { python }: PythonEnvironment): AwsClient {
+  const driver = new LineDriver(python, 'cli.py', target)
   return {
     name: 'cli',
     call: async (service, operation, input) => {
       const folder = await mkdtemp(join(tmpdir(), 'berth-cli-'))
       try {
-        return await callCli({ aws, target, folder }, [service, kebabCase(operation)], input)
+        return await callCli({ driver, folder }, [service, kebabCase(operation)], input)
       } finally {
         await rm(folder, { recursive: true })
       }
     },
-    close: async () => {},
+    close: async () => driver.close(),
   }
 }
 
+/** What `cli.py` answers. */
+interface CliOutput {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
 interface CliRun {
-  readonly aws: string
-  readonly target: ClientTarget
+  readonly driver: LineDriver
   readonly folder: string
 }
 
@@ -76,8 +102,9 @@ async function callCli(run: CliRun, command: readonly string[], input: Input): P
   } else {
     args.push('--cli-input-json', JSON.stringify(members))
   }
-  const { error, stdout, stderr } = await runFile(run.aws, args, awsEnvironment(run.target))
-  if (error !== undefined) return parseCliError(stderr)
+  const printed = JSON.parse(await run.driver.ask(JSON.stringify(args))) as CliOutput
+  const { code, stdout, stderr } = printed
+  if (code !== 0) return parseCliError(stderr)
   const output = stdout.trim() === '' ? {} : (JSON.parse(stdout) as Record<string, unknown>)
   if (isInvocation) output['Body'] = { base64: (await readFile(reply)).toString('base64') }
   return { kind: 'output', output: withEpochSeconds(output) as Record<string, unknown> }
@@ -117,18 +144,6 @@ function parseCliError(stderr: string): Outcome {
     return { kind: 'error', code: 'ClientSide', message: stderr.trim() }
   }
   return { kind: 'error', code, message: message.trim() }
-}
-
-function runFile(
-  file: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<{ error: Error | undefined; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(file, args, { env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) =>
-      resolve({ error: error ?? undefined, stdout, stderr }),
-    )
-  })
 }
 
 function snakeCase(operation: string): string {
