@@ -29,8 +29,9 @@ function start(
   count += 1
   const socketPath = join(scratch, `${count}.sock`)
   const main = join(root, 'src/modelserver/main.ts')
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const child = spawn(process.execPath, [main, '--image', image, '--socket', socketPath, ...args], {
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   running.add(child)

@@ -47,8 +47,9 @@ export class ImageServer {
     const flags = [`--image=${image}`, `--model-directory=${model}`, `--socket=${socketPath}`]
     const installed = join(this.folder, 'environments')
     const own = [`--environments-directory=${installed}`, `--packages-directory=${installed}`]
+    const { PATH, NODE_COMPILE_CACHE } = process.env
     this.#child = spawn(process.execPath, [MAIN, ...flags, ...own, ...args], {
-      env: { PATH: process.env['PATH'], HOME: this.folder, ...environment },
+      env: { PATH, NODE_COMPILE_CACHE, HOME: this.folder, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {

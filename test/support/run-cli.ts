@@ -21,8 +21,9 @@ export interface CliInput {
 
 /** Runs `berth` with these arguments in a process of its own, without the settings of whoever runs the tests. */
 export async function runCli(args: readonly string[], input: CliInput = {}): Promise<CliResult> {
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const child = spawn(process.execPath, [PROGRAM, ...args], {
-    env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...input.environment },
+    env: { PATH, NODE_COMPILE_CACHE, HOME: '/nonexistent', ...input.environment },
     stdio: 'pipe',
   })
   const ended = once(child, 'exit')
