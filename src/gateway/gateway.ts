@@ -1,6 +1,7 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { writeFileAtomically } from '../platform/atomic-file.ts'
 import type { DataPaths } from '../platform/data-paths.ts'
 import type { Log } from '../platform/log.ts'
 import { findProcess, findResidentBytes } from '../platform/process-identity.ts'
@@ -248,7 +249,7 @@ export class Gateway {
     const identity = { gatewayId, pid: process.pid, host, port: this.#port, programVersion }
     const text = encodeGatewayRecord({ ...identity, startToken })
     try {
-      writeFileSync(this.#recordFile(), text, { mode: 0o600 })
+      writeFileAtomically(this.#recordFile(), text, 0o600)
     } catch (error) {
       // A full disk must not keep it from serving; whoever launched it has a record of its own.
       this.#options.log.warn({ err: error }, 'gateway record not written')

@@ -59,11 +59,12 @@ async function run(): Promise<void> {
     random: Math.random,
     log,
   })
+  // Before anybody can know of it: whoever does may tell it to stop.
+  const signalled = Promise.withResolvers<string>()
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => signalled.resolve(name))
   await gateway.start()
   // Now and not at the end, which may be a SIGKILL: the next gateway starts from it.
   flushCompileCache()
-  const signalled = Promise.withResolvers<string>()
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => signalled.resolve(name))
   const orphaned = gateway.orphaned.then(() => 'orphaned')
   const reason = await Promise.race([signalled.promise, orphaned])
   log.info({ reason }, 'stopping')

@@ -24,6 +24,8 @@ export interface FleetRuntimeHarness extends AsyncDisposable {
   /** Makes instances count as used by a gateway until released. */
   holdInstances(): void
   releaseInstances(): void
+  /** Limits of time that are not reached by then are over. */
+  passTime(durationMs: number): void
   /** Kills the instance without warning. */
   kill(instance: ObservedInstance): void
   isAlive(instance: ObservedInstance): boolean
@@ -199,15 +201,20 @@ export function fleetRuntimeContract(name: string, open: () => Promise<FleetRunt
 
     test('a container that never answers well fails when its start window has passed', async () => {
       await using world = await open()
-      const spec = fleetOf(world.image, 'never-ready', { startupHealthTimeoutMs: 5_000 })
+      const spec = fleetOf(world.image, 'never-ready')
       await world.runtime.applyFleet(spec, 1)
+      // From then on it is this answer that every ping brings.
+      await until('it to be pinged', async () =>
+        (await readTexts(world.runtime)).includes('pinged'),
+      )
+      world.passTime(spec.startupHealthTimeoutMs)
       const failure = await until('the start has failed', async () => {
         return (await findFleet(world.runtime, spec))?.startFailure
       })
       assert.equal(failure.cause, 'ping')
       assert.match(
         failure.reason,
-        /did not answer GET \/ping with 200 within 5 s: last answer 503 "loading"/,
+        /did not answer GET \/ping with 200 within 60 s: last answer 503 "loading"/,
       )
     })
 
@@ -277,6 +284,16 @@ export function fleetRuntimeContract(name: string, open: () => Promise<FleetRunt
       ])
     })
   })
+}
+
+/** The last log lines of the fleet of {@link fleetOf}. */
+export async function readTexts(runtime: FleetRuntime): Promise<readonly string[]> {
+  const request = { endpointName: 'digits', lineCount: 100, follow: false }
+  const texts: string[] = []
+  for await (const { text } of runtime.readLogs(request, new AbortController().signal)) {
+    texts.push(text)
+  }
+  return texts
 }
 
 function idsAndPids(instances: readonly ObservedInstance[]): readonly string[] {

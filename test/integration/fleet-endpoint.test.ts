@@ -55,12 +55,12 @@ interface World extends AsyncDisposable {
   loopRunCount(): number
 }
 
-async function open(): Promise<World> {
+async function open(steadyMs = 200): Promise<World> {
   const fleets = await openProcessHarness()
   const store = createSqliteStore({ path: ':memory:' })
   const gateways = new FakeGateways()
   const startLoop = (runtime: FleetRuntime): EndpointLoop => {
-    const settings = { startAttemptsMax: 3, steadyMs: 200 }
+    const settings = { startAttemptsMax: 3, steadyMs }
     const ports = { store, runtime, gateways, clock: systemClock, settings }
     const loop = createEndpointLoop({ ...ports, log: silentLog })
     loop.start()
@@ -147,7 +147,8 @@ describe('the endpoint controller with real containers', () => {
 
   for (const behaviour of ['exits', 'exits-for-good', 'answers-then-exits'] as const) {
     test(`fails an endpoint whose container ${behaviour}, and leaves nothing running`, async () => {
-      await using world = await open()
+      // Longer than it lives after its last answer, however slowly it dies.
+      await using world = await open(60_000)
       await create(world, behaviour)
       const { failureReason } = await untilStatus(world, 'Failed')
       assert.match(

@@ -35,6 +35,7 @@ export async function openProcessHarness(
   const paths = dataPathsOf(await mkdtemp(join(tmpdir(), 'berth-fleet-')))
   const events: EndpointEvent[] = []
   let isHeld = false
+  let passedMs = 0
   const { limits, ...otherChanges } = changes
   const options: ProcessRuntimeOptions = {
     paths,
@@ -54,7 +55,7 @@ export async function openProcessHarness(
     prepareModelData: () => Promise.reject(new Error('this test has no model data')),
     isDrained: () => !isHeld,
     recordEvent: (event) => events.push(event),
-    clock: systemClock,
+    clock: { ...systemClock, nowMs: () => systemClock.nowMs() + passedMs },
     random: Math.random,
     log: silentLog,
     environment: { PATH: process.env.PATH ?? '', AWS_REGION: 'us-east-1' },
@@ -82,6 +83,7 @@ export async function openProcessHarness(
     events,
     holdInstances: () => (isHeld = true),
     releaseInstances: () => (isHeld = false),
+    passTime: (durationMs) => (passedMs += durationMs),
     kill: ({ pid }) => process.kill(pid ?? Number.NaN, 'SIGKILL'),
     isAlive: ({ pid }) => pid !== undefined && findProcess(pid) !== undefined,
     invoke,
@@ -91,7 +93,8 @@ export async function openProcessHarness(
     },
     async [Symbol.asyncDispose]() {
       isHeld = false
-      await opened.at(-1)?.stopAll(AbortSignal.timeout(5_000))
+      // What is told to stop is killed after `terminateMsMax`, unless the test has changed that.
+      await opened.at(-1)?.stopAll(AbortSignal.timeout(30_000))
       await rm(paths.run, { recursive: true, force: true })
       await rm(paths.dataDir, { recursive: true, force: true })
     },

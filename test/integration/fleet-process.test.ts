@@ -8,7 +8,7 @@ import { findMarkedProcesses } from '../../src/adapters/process/process-table.ts
 import { BerthError } from '../../src/domain/errors.ts'
 import type { FleetRuntime } from '../../src/ports/fleet-runtime.ts'
 import type { FleetSpec, StartFailure } from '../../src/domain/fleet.ts'
-import { fleetOf, findFleet, untilReady } from '../contracts/fleet-runtime.ts'
+import { fleetOf, findFleet, readTexts, untilReady } from '../contracts/fleet-runtime.ts'
 import { until } from '../support/until.ts'
 import { openProcessHarness } from './fleet-harness.ts'
 import type { ProcessHarness } from './fleet-harness.ts'
@@ -25,15 +25,6 @@ function untilGone(runtime: FleetRuntime, spec: FleetSpec): Promise<true> {
 
 function untilFailed(runtime: FleetRuntime, spec: FleetSpec): Promise<StartFailure> {
   return until('a start has failed', async () => (await findFleet(runtime, spec))?.startFailure)
-}
-
-async function readTexts(runtime: FleetRuntime): Promise<readonly string[]> {
-  const request = { endpointName: 'digits', lineCount: 100, follow: false }
-  const texts: string[] = []
-  for await (const { text } of runtime.readLogs(request, new AbortController().signal)) {
-    texts.push(text)
-  }
-  return texts
 }
 
 describe('the process runtime', () => {
@@ -75,17 +66,19 @@ describe('the process runtime', () => {
   )
 
   test('kills a container that ignores SIGTERM, and says so', async () => {
-    await using world = await openProcessHarness({ limits: { terminateMsMax: 300 } })
+    const limits = { terminateMsMax: 60_000 }
+    await using world = await openProcessHarness({ limits })
     const spec = fleetOf(world.image, 'stubborn')
     await world.runtime.applyFleet(spec, 1)
     const [instance] = await untilReady(world.runtime, spec, 1)
     assert.ok(instance)
     await world.runtime.applyFleet(spec, 0)
+    const log = join(world.paths.logs, 'digits', 'AllTraffic', `${instance.instanceId}.log`)
+    await until('SIGTERM', () => /ignoring SIGTERM/.test(readFileSync(log, 'utf8')))
+    world.passTime(limits.terminateMsMax)
     await untilGone(world.runtime, spec)
     assert.equal(world.isAlive(instance), false)
     assert.ok(world.events.some(({ kind }) => kind === 'instance-killed'))
-    const log = join(world.paths.logs, 'digits', 'AllTraffic', `${instance.instanceId}.log`)
-    assert.match(readFileSync(log, 'utf8'), /ignoring SIGTERM/)
   })
 
   test('replaces an instance that misses its pings, and waits for its last invocations', async () => {
@@ -353,7 +346,7 @@ describe('the process runtime', () => {
     await world.runtime.applyFleet(spec, 1)
     const [before] = await untilReady(world.runtime, spec, 1)
     assert.ok(before)
-    await world.runtime.stopAll(AbortSignal.timeout(5_000))
+    await world.runtime.stopAll(new AbortController().signal)
     assert.equal(world.isAlive(before), false)
     await untilReady(await world.replaceRuntime(), spec, 1)
   })

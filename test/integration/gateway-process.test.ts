@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 
 import { SageMakerRuntimeClient, InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
@@ -19,10 +19,7 @@ import { createDataDirectory, variant } from '../support/gateway-world.ts'
 import { until } from '../support/until.ts'
 
 async function startGateway(paths: DataPaths, ...more: readonly string[]) {
-  const args = ['--data-dir', paths.dataDir, '--gateway-id', 'g', ...more]
-  const child = spawn(process.execPath, [programPath('gateway/main'), ...args], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  const child = spawnGateway(paths, ['--gateway-id', 'g', ...more])
   const file = join(paths.gateways, 'g.json')
   const record = await until('the record', () => {
     if (!existsSync(file)) return undefined
@@ -65,6 +62,19 @@ async function exitOf(child: ChildProcess): Promise<number | null> {
   return child.exitCode
 }
 
+function spawnGateway(
+  { dataDir, codeCache }: DataPaths,
+  flags: readonly string[],
+  stdout: 'ignore' | 'pipe' = 'ignore',
+): ChildProcess {
+  const command = [programPath('gateway/main'), '--data-dir', dataDir, ...flags]
+  return spawn(process.execPath, command, {
+    stdio: ['ignore', stdout, 'inherit'],
+    // As control starts it: what it compiles is written at its start.
+    env: { ...process.env, NODE_COMPILE_CACHE: codeCache },
+  })
+}
+
 test('a gateway process serves from the snapshot without control, in little memory', async (t) => {
   const paths = createDataDirectory()
   const { server } = await startContainer(paths, Promise.resolve())
@@ -79,6 +89,7 @@ test('a gateway process serves from the snapshot without control, in little memo
     assert.ok(ownMebibytes < 75)
   } finally {
     child.kill('SIGKILL')
+    await exitOf(child)
     server.close()
     rmSync(paths.dataDir, { recursive: true })
   }
@@ -106,20 +117,23 @@ test('SIGTERM lets what is outstanding finish, then the process ends with 0 and 
   rmSync(paths.dataDir, { recursive: true })
 })
 
+test('SIGTERM ends a gateway in order from the moment on that anybody can know of it', async () => {
+  const paths = createDataDirectory()
+  const child = spawnGateway(paths, ['--gateway-id', 'g'])
+  const watcher = watch(paths.gateways, (_event, name) => {
+    if (name === 'g.json') child.kill('SIGTERM')
+  })
+  assert.equal(await exitOf(child), 0)
+  watcher.close()
+  rmSync(paths.dataDir, { recursive: true })
+})
+
 test('two gateways share a port', async () => {
   const paths = createDataDirectory()
   const first = await startGateway(paths, '--reuse-port')
   const port = String(first.port)
-  const second = spawn(process.execPath, [
-    programPath('gateway/main'),
-    '--data-dir',
-    paths.dataDir,
-    '--gateway-id',
-    'h',
-    '--port',
-    port,
-    '--reuse-port',
-  ])
+  const flags = ['--gateway-id', 'h', '--port', port, '--reuse-port']
+  const second = spawnGateway(paths, [...flags])
   await until('the second record', () => existsSync(join(paths.gateways, 'h.json')))
   first.child.kill('SIGTERM')
   assert.equal(await exitOf(first.child), 0)
@@ -132,8 +146,8 @@ test('two gateways share a port', async () => {
 
 test('an orphan ends by itself', async () => {
   const paths = createDataDirectory()
-  const { child } = await startGateway(paths, '--limits', '{"orphanGraceMs":1}')
-  assert.equal(await exitOf(child), 0)
+  const limits = ['--limits', '{"orphanGraceMs":1}']
+  assert.equal(await exitOf(spawnGateway(paths, [...limits])), 0)
   rmSync(paths.dataDir, { recursive: true })
 })
 
@@ -153,15 +167,10 @@ const badArguments = [
 for (const { given, args, says } of badArguments) {
   test(`a gateway with ${given} does not start and says why`, async () => {
     const paths = createDataDirectory()
-    const child = spawn(process.execPath, [
-      programPath('gateway/main'),
-      '--data-dir',
-      paths.dataDir,
-      ...args,
-    ])
-    let log = ''
-    child.stdout.on('data', (text) => (log += String(text)))
-    assert.equal(await exitOf(child), 1)
+    const child = spawnGateway(paths, [...args], 'pipe')
+    assert.ok(child.stdout)
+    const [log] = await Promise.all([text(child.stdout), once(child, 'exit')])
+    assert.equal(child.exitCode, 1)
     assert.match(log, says)
     rmSync(paths.dataDir, { recursive: true })
   })

@@ -23,8 +23,9 @@ import { UnconnectedGateways } from './live-gateways.ts'
 import { RouteLedger } from './route-ledger.ts'
 import { SnapshotFile, loadRouteSnapshot } from './snapshot-file.ts'
 
-// A gateway acknowledges a change in a millisecond or two; one that takes longer than this is not waited for.
-const SETTLE_MS_MAX = 500
+// A gateway acknowledges a change in a millisecond or two, and late on a machine that has other things to do. One that takes
+// longer than this hangs, and answers nobody.
+const SETTLE_MS_MAX = 5_000
 
 /** What the link takes from its surroundings. */
 export interface GatewayLinkOptions {

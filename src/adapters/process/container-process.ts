@@ -10,8 +10,9 @@ import type { InstanceWorld } from './instance-world.ts'
 import type { PoolMember } from './pool-member.ts'
 import { runProber } from './prober.ts'
 import type { ProbeOptions } from './prober.ts'
-import { findMarkedProcesses, isGroupEmpty, signalGroup, signalProcess } from './process-table.ts'
+import { findMarkedProcesses, isGroupEmpty, signalGroup } from './process-table.ts'
 import type { ContainerRecord } from './records.ts'
+import { Remnants } from './remnants.ts'
 import type { Seat } from './seat.ts'
 import type { OptimiseOutcome, PreparedModelData } from './settings.ts'
 
@@ -49,6 +50,7 @@ export class ContainerProcess {
   readonly #boot: Boot
   /** Aborted when neither boot nor pings are wanted any more. */
   readonly #life = new AbortController()
+  readonly #remnants = new Remnants()
   #record: ContainerRecord
   #child: ChildProcess | undefined
   #readyAtMs: number | undefined
@@ -145,15 +147,14 @@ export class ContainerProcess {
     return this.#isGroupEmpty
   }
 
-  /** Kills what has left the group and still carries the marks of this place. @returns whether nothing was found. */
+  /** Kills what has left the group and still carries the marks of this place. @returns whether nothing of it is left. */
   async killRest(): Promise<boolean> {
     const { instanceId, hostname } = this.seat
     const marked = await findMarkedProcesses(this.#world.installationId)
     const rest = marked.filter(
       (found) => found.instanceId === instanceId && found.hostname === hostname,
     )
-    for (const { pid } of rest) signalProcess(pid, 'SIGKILL')
-    return rest.length === 0
+    return this.#remnants.kill(rest)
   }
 
   /** Stops watching; the process lives on. */

@@ -8,8 +8,9 @@ import type { InstanceFailure } from './failure.ts'
 import type { InstanceWorld } from './instance-world.ts'
 import type { InstanceView, Phase } from './plan.ts'
 import type { PoolMember } from './pool-member.ts'
-import { findMarkedProcesses, signalProcess } from './process-table.ts'
+import { findMarkedProcesses } from './process-table.ts'
 import type { InstanceRecord } from './records.ts'
+import { Remnants } from './remnants.ts'
 import { seatsOf } from './seat.ts'
 import type { Seat } from './seat.ts'
 import { hasBeenSteady } from './steadiness.ts'
@@ -35,6 +36,7 @@ export class Instance {
   readonly #members: readonly Member[]
   /** Aborted when containers are not started anew any more. */
   readonly #life = new AbortController()
+  readonly #remnants = new Remnants()
   #record: InstanceRecord
   #isRestEmpty = false
   /** Set by `abandon`: what happens from now on is the next control's business. */
@@ -137,8 +139,8 @@ export class Instance {
     const { instanceId } = this.#record
     const marked = await findMarkedProcesses(this.#world.installationId)
     const rest = marked.filter((found) => found.instanceId === instanceId)
-    for (const { pid } of rest) signalProcess(pid, 'SIGKILL')
-    this.#isRestEmpty = rest.length === 0 && this.#processes().every((process) => process.isGone())
+    const isGone = this.#remnants.kill(rest)
+    this.#isRestEmpty = isGone && this.#processes().every((process) => process.isGone())
   }
 
   /** Notices that processes which are not our children have ended. */

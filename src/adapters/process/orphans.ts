@@ -1,10 +1,10 @@
-import { findProcess, isRunning } from '../../platform/process-identity.ts'
 import type { InstanceWorld } from './instance-world.ts'
 import type { Journal } from './journal.ts'
-import { signalProcess } from './process-table.ts'
 import type { MarkedProcess } from './process-table.ts'
+import { Remnants } from './remnants.ts'
 
-const LOOKS_MAX = 80
+// Of them the next start would wait for: with the usual poll some ten seconds of a machine that has other things to do.
+const LOOKS_MAX = 400
 
 /** Kills processes that belong to no instance any more, and waits until they are gone. */
 export async function killOrphans(
@@ -13,10 +13,9 @@ export async function killOrphans(
   journal: Journal,
   signal: AbortSignal,
 ): Promise<void> {
-  // By identity, not by their marks: an ending process loses its environment before its files and sockets.
-  let running = orphans.flatMap(({ pid }) => findProcess(pid) ?? [])
+  const remnants = new Remnants()
+  remnants.kill(orphans)
   for (const { pid, instanceId } of orphans) {
-    signalProcess(pid, 'SIGKILL')
     world.log.warn({ pid, instanceId }, 'orphan killed')
     const spec = world.records.findInstance(instanceId)?.spec
     // Without a record nobody knows whose it was; the log line must do.
@@ -24,9 +23,8 @@ export async function killOrphans(
     journal.recordOrphan(spec, instanceId, pid)
   }
   for (let look = 0; look < LOOKS_MAX; look += 1) {
-    running = running.filter(isRunning)
-    if (running.length === 0) return
+    if (remnants.kill([])) return
     await world.clock.sleep(world.limits.stopPollMs, signal)
   }
-  world.log.error({ pids: running.map(({ pid }) => pid) }, 'orphans survived SIGKILL')
+  world.log.error({ pids: remnants.pids }, 'orphans survived SIGKILL')
 }
