@@ -36,7 +36,8 @@ import {
 } from './composition.ts'
 import type { DataPlane, Ground } from './composition.ts'
 
-const GATEWAY_READY_MS = 15_000
+// Half a second on a machine that has nothing else to do.
+const GATEWAY_READY_MS = 60_000
 // Gateways of a failed start have served nobody yet.
 const TAKE_BACK_MS = 2_000
 // Drain 60 s, SIGTERM 30 s: what SageMaker gives an instance, and a little.

@@ -16,6 +16,8 @@ import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 
+// What lies between two ages must not depend on when each is set.
+const LOADED_AT_S = Date.now() / 1000
 const LAUNCHER = join(import.meta.dirname, '../../bin/berth.js')
 
 let folder: string
@@ -112,7 +114,7 @@ function createPackage(ageByPath: Readonly<Record<string, number | undefined>>):
 }
 
 function backdate(path: string, seconds: number): void {
-  const at = Date.now() / 1000 - seconds
+  const at = LOADED_AT_S - seconds
   utimesSync(path, at, at)
 }
 

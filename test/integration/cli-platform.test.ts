@@ -14,6 +14,7 @@ import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { disposeBerth, startBerth } from '../support/berth.ts'
 import type { RunningBerth } from '../support/berth.ts'
 import { runCli } from '../support/run-cli.ts'
+import { until } from '../support/until.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const MODELS = join(ROOT, 'test/fixtures/models')
@@ -97,10 +98,13 @@ describe('a model from file to answer and back', () => {
     assert.match(described, /\nAllTraffic +affine-\S+ +berth\/onnx +ml\.m5\.large +1 +1\n/)
     assert.match(described, /\n[0-9a-f]{20} +AllTraffic \(\d+\) +ready +\d+ /)
     assert.match(described, /ago {2}status-changed {2}/)
-    const platform = JSON.parse((await run('describe', '--platform', '--json')).stdout)
+    // Instances of the deploys before may still be ending.
+    const platform = await until('the instances of both alone', async () => {
+      const shown = JSON.parse((await run('describe', '--platform', '--json')).stdout)
+      return shown.instances.length === 2 && shown
+    })
     assert.equal(platform.control.pid, berth.control.pid)
     assert.equal(platform.gateways.length, 1)
-    assert.equal(platform.instances.length, 2)
     assert.match(
       (await run('logs', 'affine')).stdout,
       /^AllTraffic\/[0-9a-f]{20} \d{4}-\S+Z info model loaded signature=/m,

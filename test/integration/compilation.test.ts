@@ -100,7 +100,7 @@ function reaches(name: string, ...statuses: readonly string[]) {
       const job = await describeJob(name)
       return statuses.includes(job.CompilationJobStatus ?? '') ? job : undefined
     },
-    60_000,
+    300_000,
   )
 }
 

@@ -222,7 +222,8 @@ test('an invocation that breaks every instance breaks two, not all', async () =>
 })
 
 test('an instance that refuses connections is passed over and reported', async () => {
-  await using world = await GatewayWorld.start()
+  // Its time to be looked at again does not come.
+  await using world = await GatewayWorld.start({}, () => 0)
   const observations: string[] = []
   world.link.onObservation(({ instanceId }) => observations.push(instanceId))
   const dead = await world.container((_, response) => response.end())

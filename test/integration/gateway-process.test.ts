@@ -120,7 +120,7 @@ test('SIGTERM lets what is outstanding finish, then the process ends with 0 and 
 test('SIGTERM ends a gateway in order from the moment on that anybody can know of it', async () => {
   const paths = createDataDirectory()
   const child = spawnGateway(paths, ['--gateway-id', 'g'])
-  const watcher = watch(paths.gateways, (_event, name) => {
+  const watcher = watch(paths.gateways, { persistent: false }, (_event, name) => {
     if (name === 'g.json') child.kill('SIGTERM')
   })
   assert.equal(await exitOf(child), 0)

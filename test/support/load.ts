@@ -11,6 +11,8 @@ import { until } from './until.ts'
 
 /** An invocation that was not answered as it should be. */
 export interface FailedInvocation {
+  /** On `performance.now()`'s clock. */
+  readonly sentAtMs: number
   /** Error name of the SDK, such as `ModelError` or `ECONNREFUSED`. */
   readonly name: string
   readonly message: string
@@ -101,7 +103,7 @@ export class Load {
       else this.wrongAnswers.push(`sent ${body}, got ${text}`)
       return true
     } catch (error) {
-      const failed = describeFailure(error)
+      const failed = { sentAtMs, ...describeFailure(error) }
       if (failed.name === 'ModelError') this.modelErrors.push(failed)
       else this.failures.push(failed)
       return false
@@ -109,7 +111,7 @@ export class Load {
   }
 }
 
-function describeFailure(error: unknown): FailedInvocation {
+function describeFailure(error: unknown): Pick<FailedInvocation, 'name' | 'message'> {
   if (!(error instanceof Error)) return { name: 'unknown', message: String(error) }
   const { message } = error
   if (error instanceof SageMakerRuntimeServiceException) return { name: error.name, message }

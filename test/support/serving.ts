@@ -181,7 +181,15 @@ export async function describePlatform(berth: RunningBerth): Promise<PlatformPro
   return (await ask(berth, '/berth/platform')) as PlatformProcesses
 }
 
-async function ask({ url, credentials }: RunningBerth, path: string): Promise<unknown> {
-  const reply = await signedFetch({ url, region: 'us-east-1', credentials }, { path })
-  return await reply.json()
+// A gateway that is killed or replaced takes its connections with it, kept ones included; whoever only looks asks again.
+function ask({ url, credentials }: RunningBerth, path: string): Promise<unknown> {
+  return until(`an answer to ${path}`, async () => {
+    try {
+      const reply = await signedFetch({ url, region: 'us-east-1', credentials }, { path })
+      return await reply.json()
+    } catch (error) {
+      if (error instanceof TypeError) return undefined
+      throw error
+    }
+  })
 }

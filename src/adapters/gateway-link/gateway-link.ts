@@ -25,7 +25,7 @@ import { SnapshotFile, loadRouteSnapshot } from './snapshot-file.ts'
 
 // A gateway acknowledges a change in a millisecond or two, and late on a machine that has other things to do. One that takes
 // longer than this hangs, and answers nobody.
-const SETTLE_MS_MAX = 5_000
+const SETTLE_MS_MAX = 2_000
 
 /** What the link takes from its surroundings. */
 export interface GatewayLinkOptions {

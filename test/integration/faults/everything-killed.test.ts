@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
 import { UpdateEndpointWeightsAndCapacitiesCommand } from '@aws-sdk/client-sagemaker'
 
+import { signalProcess } from '../../../src/adapters/process/process-table.ts'
 import { disposeBerth, installationPids, startBerth } from '../../support/berth.ts'
 import { createEndpoint, serveEndpoint, untilReadyCount } from '../../support/serving.ts'
 import { untilInService, untilSettled } from '../../support/serving.ts'
@@ -29,8 +30,12 @@ test('everything killed at once: every endpoint comes back to its desired state 
     await createEndpoint(berth, { name: 'half-way' })
     const { invoke, answer } = await firstAnswer()
 
-    for (const pid of installationPids(berth.dataDir)) process.kill(pid, 'SIGKILL')
-    await until('all to be gone', () => installationPids(berth.dataDir).length === 0)
+    // Again and again: control may start an instance between the look and its own end.
+    await until('all to be gone', () => {
+      const pids = installationPids(berth.dataDir)
+      for (const pid of pids) signalProcess(pid, 'SIGKILL')
+      return pids.length === 0
+    })
     berth = await startBerth({ dataDir: berth.dataDir, port: berth.port })
 
     for (const name of ['digits', 'half-way', 'scaled']) await untilInService(berth, name)

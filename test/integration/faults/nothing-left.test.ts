@@ -9,6 +9,7 @@ import { afterEach, beforeEach, suite, test } from 'node:test'
 import { DeleteEndpointCommand } from '@aws-sdk/client-sagemaker'
 import { InvokeEndpointWithResponseStreamCommand } from '@aws-sdk/client-sagemaker-runtime'
 
+import { findProcess } from '../../../src/platform/process-identity.ts'
 import { disposeBerth, installationPids, startBerth } from '../../support/berth.ts'
 import type { RunningBerth } from '../../support/berth.ts'
 import { createEndpoint, serveEndpoint, untilReadyCount } from '../../support/serving.ts'
@@ -71,6 +72,7 @@ suite('nothing is left behind', () => {
     const ended = once(grandchild, 'exit')
     await berth.killControl()
     process.kill(instance?.pid ?? 0, 'SIGKILL')
+    await until('the instance to be gone', () => findProcess(instance?.pid ?? 0) === undefined)
     berth = await startBerth({ dataDir: berth.dataDir, port: berth.port })
     const [, signal] = await ended
     assert.equal(signal, 'SIGKILL')

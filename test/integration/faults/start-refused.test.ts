@@ -15,7 +15,7 @@ suite('berth up that cannot start', () => {
   beforeEach(() => {
     dataDir = mkdtempSync(join(tmpdir(), 'berth-test-'))
   })
-  afterEach(() => rmSync(dataDir, { recursive: true, force: true }))
+  afterEach(() => rmSync(dataDir, { recursive: true, force: true, maxRetries: 10 }))
 
   test('a data directory in use: it says so, and the other one serves on', async () => {
     const berth = await startBerth()

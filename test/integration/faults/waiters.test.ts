@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 
-import { waitUntilEndpointInService } from '@aws-sdk/client-sagemaker'
+import { DescribeEndpointCommand, waitUntilEndpointInService } from '@aws-sdk/client-sagemaker'
 
 import { ensurePythonEnvironment } from '../../../scripts/python-env.ts'
 import { disposeBerth, startBerth } from '../../support/berth.ts'
@@ -13,8 +13,9 @@ import { digitsModel, packModel, uploadModel } from '../../support/upload.ts'
 
 // Waiters look once and sleep 30 s: who is not answered at the first look takes longer than this.
 const WAIT_MS_MAX = 29_000
-// The longest there is, for a machine that takes longer than usual.
-const environment = { BERTH_DESCRIBE_HOLD_MS: '20000' }
+// The longest there is, for a machine that takes longer than usual. On one that takes longer still there is a second look.
+const HOLD_MS = 20_000
+const environment = { BERTH_DESCRIBE_HOLD_MS: `${HOLD_MS}` }
 
 const python = await ensurePythonEnvironment()
 let berth: RunningBerth
@@ -34,7 +35,7 @@ test('the JavaScript SDK waiter ends at its first look', async () => {
     { EndpointName: 'javascript' },
   )
   assert.equal(state, 'SUCCESS')
-  assertShort(performance.now() - startedAtMs)
+  await assertShort('javascript', performance.now() - startedAtMs)
 })
 
 const reason = 'skipped' in python ? python.skipped : false
@@ -62,9 +63,15 @@ print(time.monotonic() - started)`
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
   const [code] = await once(child, 'close')
   assert.equal(code, 0)
-  assertShort(Number(output) * 1000)
+  await assertShort('boto', Number(output) * 1000)
 })
 
-function assertShort(tookMs: number): void {
-  assert.ok(tookMs < WAIT_MS_MAX, `the waiter took ${Math.round(tookMs)} ms`)
+async function assertShort(EndpointName: string, tookMs: number): Promise<void> {
+  const describe = new DescribeEndpointCommand({ EndpointName })
+  const { CreationTime, LastModifiedTime } = await berth.sagemaker.send(describe)
+  const creationMs = Number(LastModifiedTime) - Number(CreationTime)
+  assert.ok(
+    tookMs < WAIT_MS_MAX || creationMs > HOLD_MS,
+    `the waiter took ${Math.round(tookMs)} ms for an endpoint that took ${creationMs} ms`,
+  )
 }
