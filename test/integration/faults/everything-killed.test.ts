@@ -5,6 +5,7 @@ import { InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime'
 import { UpdateEndpointWeightsAndCapacitiesCommand } from '@aws-sdk/client-sagemaker'
 
 import { signalProcess } from '../../../src/adapters/process/process-table.ts'
+import { findProcess } from '../../../src/platform/process-identity.ts'
 import { disposeBerth, installationPids, startBerth } from '../../support/berth.ts'
 import { createEndpoint, serveEndpoint, untilReadyCount } from '../../support/serving.ts'
 import { untilInService, untilSettled } from '../../support/serving.ts'
@@ -30,11 +31,14 @@ test('everything killed at once: every endpoint comes back to its desired state 
     await createEndpoint(berth, { name: 'half-way' })
     const { invoke, answer } = await firstAnswer()
 
-    // Again and again: control may start an instance between the look and its own end.
+    // Again and again: control may start an instance between the look and its own end. Whoever ends loses what it is known
+    // by before its port and its lock.
+    const killed = new Set<number>()
     await until('all to be gone', () => {
       const pids = installationPids(berth.dataDir)
       for (const pid of pids) signalProcess(pid, 'SIGKILL')
-      return pids.length === 0
+      for (const pid of pids) killed.add(pid)
+      return pids.length === 0 && [...killed].every((pid) => findProcess(pid) === undefined)
     })
     berth = await startBerth({ dataDir: berth.dataDir, port: berth.port })
 
