@@ -43,13 +43,16 @@ const NO_SECOND_PING = {
   confirmIntervalMs: 3_600_000,
 }
 
+// A machine that is busy elsewhere may keep a good process from answering as soon as the product expects.
+const PATIENT = 60_000
+
 async function openWithPool(changes: Partial<ProcessRuntimeOptions> = {}) {
   const modelDirectory = mkdtempSync(join(tmpdir(), 'berth-warm-'))
   mkdirSync(modelDirectory, { recursive: true })
   copyFileSync(MODEL, join(modelDirectory, 'model.onnx'))
   const harness = await openProcessHarness({
     images: builtInImages(server),
-    warmPool: { count: 1, ...warmModelServer(server) },
+    warmPool: { count: 1, answerMsMax: PATIENT, ...warmModelServer(server) },
     prepareModelData: () =>
       Promise.resolve({ directory: modelDirectory, contentHash: 'a'.repeat(64), bytes: 1 }),
     ...changes,
@@ -127,7 +130,7 @@ test('an instance is made of the process that waits; its log is the instance’s
 for (const count of [0, 1]) {
   const how = count === 0 ? 'started afresh' : 'taken from the pool'
   test(`an instance ${how} is pinged when it opens its sockets, and believed at once`, async () => {
-    const warmPool = { count, ...warmModelServer(server) }
+    const warmPool = { count, answerMsMax: PATIENT, ...warmModelServer(server) }
     await using world = await openWithPool({ warmPool, limits: { ping: NO_SECOND_PING } })
     const { runtime } = world.harness
     const pooled = count === 0 ? undefined : await untilPooled(runtime)
@@ -187,7 +190,7 @@ test('a process that is killed while it waits is replaced, and leaves no files',
 })
 
 test('a process that waits and does not answer is passed over', async () => {
-  await using world = await openWithPool()
+  await using world = await openWithPool({ warmPool: { count: 1, ...warmModelServer(server) } })
   const { runtime } = world.harness
   const pooled = await untilPooled(runtime)
   process.kill(pooled.pid ?? 0, 'SIGSTOP')

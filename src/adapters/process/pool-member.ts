@@ -9,11 +9,18 @@ export interface Assignment {
   readonly environment: Readonly<Record<string, string>>
 }
 
-// Its answer comes within a millisecond or two; a process that has none by then is not worth waiting for.
-const ANSWER_MS_MAX = 500
-
 /** What waiting processes say, and what they are told: see `modelserver/pooled.ts`. */
 type FromMember = { readonly kind: 'ready' } | { readonly kind: 'assigned' }
+
+/** What a waiting process is made of. */
+export interface PoolMemberOptions {
+  readonly instanceId: string
+  readonly logPath: string
+  readonly startedAtMs: number
+  readonly child: ChildProcess
+  /** How long it may take to answer an assignment before it is given up. */
+  readonly answerMsMax: number
+}
 
 /**
  * One process of the warm pool: booting → ready → assigned, or gone.
@@ -27,15 +34,17 @@ export class PoolMember {
   readonly logPath: string
   readonly startedAtMs: number
   readonly #child: ChildProcess
+  readonly #answerMsMax: number
   #isReady = false
   #isGone = false
   #onAssigned: ((isAssigned: boolean) => void) | undefined
 
-  constructor(instanceId: string, logPath: string, startedAtMs: number, child: ChildProcess) {
+  constructor({ instanceId, logPath, startedAtMs, child, answerMsMax }: PoolMemberOptions) {
     this.instanceId = instanceId
     this.logPath = logPath
     this.startedAtMs = startedAtMs
     this.#child = child
+    this.#answerMsMax = answerMsMax
   }
 
   get isReady(): boolean {
@@ -78,7 +87,8 @@ export class PoolMember {
    */
   async assign(assignment: Assignment): Promise<ChildProcess | undefined> {
     const { promise, resolve } = Promise.withResolvers<boolean>()
-    const timer = setTimeout(() => resolve(false), ANSWER_MS_MAX)
+    // An answer that has come while this process was held up is read first.
+    const timer = setTimeout(() => setImmediate(resolve, false), this.#answerMsMax)
     this.#onAssigned = resolve
     if (!this.isReady) resolve(false)
     else this.#child.send({ kind: 'assign', ...assignment }, (error) => error && resolve(false))

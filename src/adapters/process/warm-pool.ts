@@ -10,6 +10,8 @@ import type { Records } from './records.ts'
 
 // A new one takes 100 to 200 ms of a core, which the instance that took the last one needs more.
 const REFILL_DELAY_MS = 300
+// The answer comes within a millisecond or two; a process that has none by then is not worth waiting for.
+const ANSWER_MS_MAX = 500
 const BACK_OFF = { freeCount: 1, firstDelayMs: 1_000, delayMsMax: 60_000 }
 
 /** How many processes wait, and which. */
@@ -17,6 +19,8 @@ export interface WarmPoolOptions {
   readonly count: number
   readonly command: string
   readonly arguments: readonly string[]
+  /** How long one of them may take to answer before another process is started instead. @defaultValue 500 */
+  readonly answerMsMax?: number
 }
 
 /** What a pool takes from the runtime. */
@@ -134,7 +138,13 @@ export class WarmPool {
       openFilesMax: world.openFilesMax,
       hasChannel: true,
     })
-    const member = new PoolMember(instanceId, path, world.clock.nowMs(), child)
+    const member = new PoolMember({
+      instanceId,
+      logPath: path,
+      startedAtMs: world.clock.nowMs(),
+      child,
+      answerMsMax: options.answerMsMax ?? ANSWER_MS_MAX,
+    })
     this.#members.add(member)
     member.watch(
       () => (this.#backOff = undefined),
