@@ -81,6 +81,7 @@ async function run(client: AwsClient, step: Step): Promise<void> {
   const call = (): Promise<Outcome> => client.call(service, step.operation, step.input)
   const outcome = await until(`${step.operation} ${JSON.stringify(step.input)}`, async () => {
     const latest = await call()
+    if (latest.kind === 'error' && latest.code === step.whileCode) return undefined
     if (step.until === undefined || latest.kind === 'error') return latest
     return step.until(latest.output) ? latest : undefined
   })

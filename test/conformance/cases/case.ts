@@ -10,6 +10,8 @@ export interface Step {
   readonly input: Input
   /** Calls again until this holds, for what takes time. */
   readonly until?: (output: Output) => boolean
+  /** Calls again while it ends with this error, for what comes back in its own time. */
+  readonly whileCode?: string
   readonly expect: Expectation
 }
 

@@ -33,7 +33,7 @@ export const invocationCases: readonly Case[] = [
     ],
   },
   {
-    name: "a container's own failure is a ModelError with its status and message",
+    name: "a container's own failure is a ModelError with its status and message, and one that died comes back",
     steps: ({ liveEndpoint }) => [
       invoke(liveEndpoint, { CustomAttributes: 'status=404' }, 'not here', {
         code: 'ModelError',
@@ -47,6 +47,10 @@ export const invocationCases: readonly Case[] = [
         code: 'ModelError',
         message: /^Received server error \(0\) from primary/,
       }),
+      {
+        ...invoke(liveEndpoint, {}, 'back', holds({ InvokedProductionVariant: 'blue' })),
+        whileCode: 'ServiceUnavailable',
+      },
     ],
   },
   {
