@@ -1,28 +1,17 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { promisify } from 'node:util'
 
-import { credentials, makeClientConstructor } from '@grpc/grpc-js'
-import type { Client } from '@grpc/grpc-js'
-
-import { loadProtocol } from '../../src/modelserver/triton/grpc/load-protocol.ts'
+import { lineUp } from '../support/heavy-requests.ts'
+import type { HeavyRequests } from '../support/heavy-requests.ts'
+import { InferenceClient } from '../support/inference-client.ts'
 import { startTriton, TestRepository } from '../support/triton-server.ts'
 import type { RunningTriton } from '../support/triton-server.ts'
 import { until } from '../support/until.ts'
 
 let repository: TestRepository
 let server: RunningTriton
-let client: Client
-
-const { service } = loadProtocol('inference.proto', 'inference.GRPCInferenceService')
-const { ModelInfer } = service
-if (ModelInfer === undefined) throw new Error('inference.proto has no ModelInfer.')
-const { path, requestSerialize, responseDeserialize } = ModelInfer
-const infer = (request: object): Promise<unknown> =>
-  promisify((done: (error: Error | null, reply?: unknown) => void) =>
-    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, done),
-  )()
+let client: InferenceClient
 
 before(async () => {
   repository = new TestRepository({
@@ -32,12 +21,11 @@ before(async () => {
     'many/1/model.onnx': { fixture: 'affine.onnx' },
   })
   server = await startTriton(repository.path, ['--model-control-mode=explicit'])
-  const InferenceClient = makeClientConstructor(service, 'inference')
-  client = new InferenceClient(`127.0.0.1:${server.grpcPort}`, credentials.createInsecure())
+  client = new InferenceClient(server.grpcPort)
 })
 
 after(async () => {
-  client.close()
+  client[Symbol.dispose]()
   assert.equal(await server.stop(), 0)
   repository[Symbol.dispose]()
 })
@@ -49,51 +37,24 @@ async function load(model: string, config: object): Promise<void> {
   assert.equal(status, 200, text)
 }
 
-/**
- * Requests to `heavy`, of which so many rounds keep an instance busy, in the order in which they were answered. All on one
- * connection: between two, nothing says which answer is read first.
- */
-class Heavy {
-  readonly answered: string[] = []
-  readonly #all: Promise<void>[] = []
-
-  send(name: string, rounds: number, parameters: object = {}): void {
-    const answer = async (): Promise<void> => {
-      const contents = { int64_contents: [rounds] }
-      const inputs = [{ name: 'rounds', datatype: 'INT64', shape: [1, 1], contents }]
-      await infer({ model_name: 'heavy', inputs, parameters })
-      this.answered.push(name)
-    }
-    this.#all.push(answer())
-  }
-
-  async end(): Promise<readonly string[]> {
-    await Promise.all(this.#all)
-    return this.answered
-  }
-}
-
-const pending = (count: number): Promise<true> =>
-  until(`${count} that wait`, async () => {
-    const text = await (await fetch(server.metricsUrl)).text()
-    return text.includes(`nv_inference_pending_request_count{model="heavy",version="1"} ${count}\n`)
-  })
+const inOrder = (arrange: (heavy: HeavyRequests) => Promise<boolean>): Promise<readonly string[]> =>
+  until('requests to line up', () => lineUp(server, client, arrange))
 
 const ONE = { max_batch_size: 1, instance_group: [{ kind: 'KIND_CPU', count: 1 }] }
 
 test('what has a higher priority goes first, though it came last', async () => {
   const batching = { priority_levels: 3, default_priority_level: 2 }
   await load('heavy', { ...ONE, dynamic_batching: batching })
-  const heavy = new Heavy()
-  heavy.send('runs', 2000)
-  heavy.send('default', 2000)
-  // One of both runs.
-  await pending(1)
-  heavy.send('low', 100, { priority: { int64_param: 3 } })
-  await pending(2)
-  heavy.send('high', 100, { priority: { int64_param: 1 } })
-  await pending(3)
-  const [first, ...others] = await heavy.end()
+  const [first, ...others] = await inOrder(async (heavy) => {
+    heavy.send('runs', { rounds: 2000 })
+    heavy.send('default', { rounds: 2000 })
+    // One of both runs.
+    if (!(await heavy.areWaiting(1))) return false
+    heavy.send('low', { rounds: 100, parameters: { priority: { int64_param: 3 } } })
+    if (!(await heavy.areWaiting(2))) return false
+    heavy.send('high', { rounds: 100, parameters: { priority: { int64_param: 1 } } })
+    return await heavy.areWaiting(3)
+  })
   assert.ok(first === 'runs' || first === 'default')
   assert.deepEqual(others, ['high', first === 'runs' ? 'default' : 'runs', 'low'])
 })
@@ -105,15 +66,16 @@ test('what waited too long goes after all others of its level, where the policy 
     allow_timeout_override: true,
   }
   await load('heavy', { ...ONE, dynamic_batching: { default_queue_policy: policy } })
-  const heavy = new Heavy()
-  heavy.send('runs', 2000)
-  heavy.send('runs', 2000)
-  await pending(1)
-  heavy.send('impatient', 100, { timeout: { int64_param: 1 } })
-  await pending(2)
-  heavy.send('patient', 100)
-  await pending(3)
-  assert.deepEqual(await heavy.end(), ['runs', 'runs', 'patient', 'impatient'])
+  const answered = await inOrder(async (heavy) => {
+    heavy.send('runs', { rounds: 2000 })
+    heavy.send('runs', { rounds: 2000 })
+    if (!(await heavy.areWaiting(1))) return false
+    heavy.send('impatient', { rounds: 100, parameters: { timeout: { int64_param: 1 } } })
+    if (!(await heavy.areWaiting(2))) return false
+    heavy.send('patient', { rounds: 100 })
+    return await heavy.areWaiting(3)
+  })
+  assert.deepEqual(answered, ['runs', 'runs', 'patient', 'impatient'])
 })
 
 for (const [isOrderKept, expected] of [
@@ -124,12 +86,14 @@ for (const [isOrderKept, expected] of [
     const group = [{ kind: 'KIND_CPU', count: 2 }]
     const batching = { preserve_ordering: isOrderKept }
     await load('heavy', { ...ONE, instance_group: group, dynamic_batching: batching })
-    const heavy = new Heavy()
-    for (let index = 0; index < 3; index += 1) heavy.send('long', 2000)
-    // Two of them run; what comes now is behind the third, beside which it runs.
-    await pending(1)
-    heavy.send('short', 1)
-    assert.deepEqual(await heavy.end(), expected)
+    const answered = await inOrder(async (heavy) => {
+      for (let index = 0; index < 3; index += 1) heavy.send('long', { rounds: 2000 })
+      // Two of them run; what comes now is behind the third, beside which it runs.
+      if (!(await heavy.areWaiting(1))) return false
+      heavy.send('short', { rounds: 1 })
+      return true
+    })
+    assert.deepEqual(answered, expected)
   })
 }
 

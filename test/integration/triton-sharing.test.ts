@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { lineUp } from '../support/heavy-requests.ts'
+import { InferenceClient } from '../support/inference-client.ts'
 import { encodeOnnx } from '../support/onnx.ts'
 import { startTriton, TestRepository } from '../support/triton-server.ts'
 import type { Answer, RunningTriton } from '../support/triton-server.ts'
@@ -118,11 +120,6 @@ test('without a cache a config that asks for one runs every request', async () =
 const limited = (count: number, priority: number): string =>
   `backend: "onnxruntime" max_batch_size: 1 instance_group { kind: KIND_CPU count: 1 rate_limiter { resources [ { name: "r" count: ${count} } ] priority: ${priority} } }`
 
-/** Keeps an instance busy for so many rounds. */
-const HEAVY = (rounds: number) => ({
-  inputs: [{ name: 'rounds', datatype: 'INT64', shape: [1, 1], data: [rounds] }],
-})
-
 test('instances that share a resource run one at a time, each as often as its priority says', async () => {
   using repository = new TestRepository({
     'often/1/model.onnx': { fixture: 'heavy.onnx' },
@@ -132,41 +129,36 @@ test('instances that share a resource run one at a time, each as often as its pr
     'free/1/model.onnx': { fixture: 'affine.onnx' },
   })
   const flags = ['--rate-limit=execution_count', '--rate-limit-resource=r:2']
-  const server = await startTriton(repository.path, flags)
-  try {
-    const order: string[] = []
-    const send = async (model: string): Promise<void> => {
-      const { status, text } = await server.send('POST', `/v2/models/${model}/infer`, HEAVY(30))
-      assert.equal(status, 200, text)
-      order.push(model)
-    }
-    // Holds the resource while the others line up.
-    const first = server.send('POST', '/v2/models/often/infer', HEAVY(2000))
-    const pending = (model: string, count: number): Promise<true> =>
-      until(`${count} that wait for ${model}`, async () => {
-        const metrics = await (await fetch(server.metricsUrl)).text()
-        return metrics.includes(
-          `nv_inference_pending_request_count{model="${model}",version="1"} ${count}`,
-        )
+  // A server that has run nothing yet, each time.
+  const answered = await until('requests to line up', async () => {
+    const server = await startTriton(repository.path, flags)
+    try {
+      using client = new InferenceClient(server.grpcPort)
+      return await lineUp(server, client, async (requests) => {
+        const send = (model: string, rounds: number, count: number): void => {
+          for (let sent = 0; sent < count; sent += 1) requests.send(model, { model, rounds })
+        }
+        // One of them runs, and holds the resource while the others line up.
+        send('often', 1000, 2)
+        if (!(await requests.areWaiting(1, 'often'))) return false
+        send('often', 30, 5)
+        send('seldom', 30, 3)
+        if (!(await requests.areWaiting(6, 'often'))) return false
+        if (!(await requests.areWaiting(3, 'seldom'))) return false
+        // What needs no resource is not held up.
+        assert.deepEqual(valuesOf(await ask(server, 'free', [1, 2, 3])), [14.5, 31.5])
+        return true
       })
-    const others = [
-      ...Array.from({ length: 6 }, () => send('often')),
-      ...Array.from({ length: 3 }, () => send('seldom')),
-    ]
-    await Promise.all([pending('often', 6), pending('seldom', 3)])
-    // What needs no resource is not held up.
-    assert.deepEqual(valuesOf(await ask(server, 'free', [1, 2, 3])), [14.5, 31.5])
-    assert.equal((await first).status, 200)
-    await Promise.all(others)
-    // Runs times priority, often and seldom: 1, 0 → seldom; 1, 3 → often; 2, 3 → often.
-    assert.deepEqual(order.slice(0, 3), ['seldom', 'often', 'often'])
-    assert.deepEqual([...order].toSorted(), [
-      ...Array.from({ length: 6 }, () => 'often'),
-      ...Array.from({ length: 3 }, () => 'seldom'),
-    ])
-  } finally {
-    assert.equal(await server.stop(), 0)
-  }
+    } finally {
+      assert.equal(await server.stop(), 0)
+    }
+  })
+  // Runs times priority, often and seldom: 1, 0 → seldom; 1, 3 → often; 2, 3 → often.
+  assert.deepEqual(answered.slice(0, 4), ['often', 'seldom', 'often', 'often'])
+  assert.deepEqual(answered.toSorted(), [
+    ...Array.from({ length: 7 }, () => 'often'),
+    ...Array.from({ length: 3 }, () => 'seldom'),
+  ])
 })
 
 test('an instance that needs more than there is cannot be loaded', async () => {
