@@ -10,6 +10,7 @@ import {
   ModelError,
 } from '@aws-sdk/client-sagemaker-runtime'
 
+import { askInTime } from '../support/ask-in-time.ts'
 import { disposeBerth, installationPids, startBerth } from '../support/berth.ts'
 import type { RunningBerth } from '../support/berth.ts'
 import { TEST_PACKAGE } from '../support/node-packages.ts'
@@ -53,7 +54,7 @@ async function upload(
   return uploadModel(berth, `${name}.tar.gz`, await packModel(files))
 }
 
-async function order(what: string): Promise<string> {
+async function orderOnce(what: string): Promise<string> {
   const command = new InvokeEndpointCommand({
     EndpointName: 'obedient',
     ContentType: 'application/json',
@@ -61,6 +62,8 @@ async function order(what: string): Promise<string> {
   })
   return (await berth.runtime.send(command)).Body.transformToString()
 }
+
+const order = (what: string): Promise<string> => askInTime(() => orderOnce(what))
 
 async function modelErrorOf(answer: Promise<unknown>): Promise<ModelError> {
   const error = await answer.then(
@@ -87,7 +90,7 @@ async function logs(): Promise<string> {
 
 async function untilAnswered(): Promise<void> {
   await until('an answer', () =>
-    order('say').then(
+    orderOnce('say').then(
       () => true,
       () => false,
     ),
@@ -102,7 +105,9 @@ suite('user code in TypeScript on an endpoint', () => {
       error.OriginalMessage ?? '',
       /^no such wine\nRangeError: no such wine\n {4}at predictFn/,
     )
-    assert.match(await logs(), /asked to throw\n[^]*RangeError: no such wine/)
+    await until('the log', async () =>
+      /asked to throw\n[^]*RangeError: no such wine/.test(await logs()),
+    )
   })
 
   test('a generator streams', async () => {
@@ -111,23 +116,29 @@ suite('user code in TypeScript on an endpoint', () => {
       ContentType: 'application/json',
       Body: Buffer.from('"stream"'),
     })
-    let text = ''
-    for await (const { PayloadPart } of (await berth.runtime.send(command)).Body ?? []) {
-      text += Buffer.from(PayloadPart?.Bytes ?? []).toString()
-    }
+    const text = await askInTime(async () => {
+      let streamed = ''
+      for await (const { PayloadPart } of (await berth.runtime.send(command)).Body ?? []) {
+        streamed += Buffer.from(PayloadPart?.Bytes ?? []).toString()
+      }
+      return streamed
+    })
     assert.equal(text, 'one two')
   })
 
   for (const what of ['exit', 'spin']) {
     test(`a handler that takes its thread with it (${what}): ModelError, then answers from another`, async () => {
-      await modelErrorOf(order(what))
+      await modelErrorOf(orderOnce(what))
       await untilAnswered()
     })
   }
 
   test('at the invocation’s deadline the handler’s signal aborts', async () => {
     const before = await order('say')
-    await modelErrorOf(order('heed'))
+    await until('the handler to be asked before the deadline', async () => {
+      await modelErrorOf(orderOnce('heed'))
+      return (await logs()).includes('asked to heed')
+    })
     await until('the log', async () => (await logs()).includes('it was told to stop'))
     assert.equal(await order('say'), before, 'the thread stays')
   })
@@ -194,8 +205,11 @@ test('berth deploy --env gives the container its variables, and refuses what is 
     assert.match(refused.stderr, /LIMIT/)
     const deployed = await deploy('--env', 'LIMIT=5', '--env', 'EMPTY=', '--env', 'SUM=a=b')
     assert.equal(deployed.exitCode, 0, deployed.stderr)
-    const { exitCode, stdout } = await cli(['invoke', 'told', '--body', '1'])
-    assert.equal(exitCode, 0)
+    const stdout = await askInTime(async () => {
+      const invoked = await cli(['invoke', 'told', '--body', '1'])
+      if (invoked.exitCode !== 0) throw new Error(invoked.stderr)
+      return invoked.stdout
+    })
     assert.deepEqual(JSON.parse(stdout), { limit: '5', empty: '', sum: 'a=b' })
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -10,6 +10,7 @@ import {
   ModelError,
 } from '@aws-sdk/client-sagemaker-runtime'
 
+import { askInTime } from '../support/ask-in-time.ts'
 import { disposeBerth, installationPids, startBerth } from '../support/berth.ts'
 import type { RunningBerth } from '../support/berth.ts'
 import { ensureModelPython } from '../support/model-python.ts'
@@ -47,7 +48,7 @@ async function upload(
   return await uploadModel(berth, `${name}.tar.gz`, await packModel(files))
 }
 
-async function invoke(name: string, body: string, type: string, accept = 'application/json') {
+async function invokeOnce(name: string, body: string, type: string, accept = 'application/json') {
   const command = new InvokeEndpointCommand({
     EndpointName: name,
     ContentType: type,
@@ -57,6 +58,9 @@ async function invoke(name: string, body: string, type: string, accept = 'applic
   const reply = await berth.runtime.send(command)
   return { text: reply.Body.transformToString(), type: reply.ContentType }
 }
+
+const invoke = (...call: Parameters<typeof invokeOnce>): ReturnType<typeof invokeOnce> =>
+  askInTime(() => invokeOnce(...call))
 
 async function modelErrorOf(asking: Promise<unknown>): Promise<ModelError> {
   const error: unknown = await asking.then(
@@ -152,8 +156,9 @@ suite('user code on an endpoint', () => {
     await serveEndpoint(berth, deployable)
   })
 
-  const order = (what: string): Promise<{ text: string }> =>
-    invoke('obedient', JSON.stringify({ do: what }), 'application/json')
+  const orderOnce = (what: string): Promise<{ text: string }> =>
+    invokeOnce('obedient', JSON.stringify({ do: what }), 'application/json')
+  const order = (what: string): Promise<{ text: string }> => askInTime(() => orderOnce(what))
 
   test('an exception is a ModelError with the traceback as original message', async () => {
     const error = await modelErrorOf(order('raise'))
@@ -165,11 +170,14 @@ suite('user code on an endpoint', () => {
   })
 
   test('a generator streams', async () => {
-    assert.equal(await streamed('stream'), 'one two')
+    assert.equal(await askInTime(() => streamed('stream')), 'one two')
   })
 
   test('a stream that breaks says so', async () => {
-    await assert.rejects(streamed('break'), { name: 'ModelStreamError' })
+    await assert.rejects(
+      askInTime(() => streamed('break')),
+      { name: 'ModelStreamError' },
+    )
   })
 
   async function streamed(what: string): Promise<string> {
@@ -192,9 +200,10 @@ suite('user code on an endpoint', () => {
       AWS_SECRET_ACCESS_KEY: berth.credentials.secretAccessKey,
       AWS_REGION: 'us-east-1',
     }
-    const { stdout } = await runCli(['logs', 'obedient'], { environment })
-    assert.match(stdout, new RegExp(`loaded by ${pid}\n`))
-    assert.match(stdout, /ValueError: no such wine/)
+    await until('the log', async () => {
+      const { stdout } = await runCli(['logs', 'obedient'], { environment })
+      return stdout.includes(`loaded by ${pid}\n`) && stdout.includes('ValueError: no such wine')
+    })
   })
 
   test('a worker killed in an invocation: ModelError, then answers from another worker', async () => {
@@ -204,14 +213,14 @@ suite('user code on an endpoint', () => {
   })
 
   test('a handler that hangs: ModelError at the deadline, and the endpoint goes on', async () => {
-    const error = await modelErrorOf(order('hang'))
+    const error = await modelErrorOf(orderOnce('hang'))
     assert.match(error.OriginalMessage ?? '', /timed out while waiting for a response/)
     await untilAnswered()
   })
 
   async function untilAnswered(): Promise<void> {
     await until('an answer', () =>
-      order('say').then(
+      orderOnce('say').then(
         () => true,
         () => false,
       ),
