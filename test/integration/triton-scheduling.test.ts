@@ -36,11 +36,21 @@ function loadFile(model: string, fixture: string, config: object): Promise<Answe
   return server.send('POST', `/v2/repository/models/${model}/load`, { parameters })
 }
 
-const ask = (model: string, rows: readonly (readonly number[])[], more: object = {}) =>
-  server.send('POST', `/v2/models/${model}/infer`, {
-    inputs: [{ name: 'x', datatype: 'FP32', shape: [rows.length, 3], data: rows }],
-    ...more,
-  })
+type Rows = readonly (readonly number[])[]
+
+const bodyOf = (rows: Rows, more: object): object => ({
+  inputs: [{ name: 'x', datatype: 'FP32', shape: [rows.length, 3], data: rows }],
+  ...more,
+})
+
+const ask = (model: string, rows: Rows, more: object = {}) =>
+  server.send('POST', `/v2/models/${model}/infer`, bodyOf(rows, more))
+
+/** {@link ask} by a client that leaves when the signal aborts. */
+const askUntil = (signal: AbortSignal, model: string, rows: Rows, more: object) => {
+  const body = JSON.stringify(bodyOf(rows, more))
+  return fetch(`${server.url}/v2/models/${model}/infer`, { method: 'POST', body, signal })
+}
 
 const valuesOf = (answer: Answer): readonly number[] => {
   assert.equal(answer.status, 200, answer.text)
@@ -77,35 +87,38 @@ test('requests that wait are one run, and each gets its own rows', async () => {
 test('a full queue and a timeout refuse in the words of Triton', async () => {
   const batching = {
     preferred_batch_size: [8],
-    max_queue_delay_microseconds: 60_000_000,
+    max_queue_delay_microseconds: 600_000_000,
     default_queue_policy: {
       max_queue_size: 2,
-      default_timeout_microseconds: 60_000_000,
+      default_timeout_microseconds: 600_000_000,
       allow_timeout_override: true,
     },
   }
   const config = { backend: 'onnxruntime', max_batch_size: 8, dynamic_batching: batching }
   assert.equal((await loadAs('affine', config)).status, 200)
-  const wait = { parameters: { timeout: 3_000_000 } }
-  const waiting = ['1', '2'].map((id) => ask('affine', [[1, 2, 3]], { id, ...wait }))
-  await until('two that wait', async () =>
-    (await metrics()).includes('nv_inference_pending_request_count{model="affine",version="1"} 2'),
-  )
-  const third = await ask('affine', [[1, 2, 3]], { id: '3' })
-  const errors = [...(await Promise.all(waiting)), third].map(({ status, json }) => {
-    return [status, (json as { error: string }).error]
-  })
-  assert.deepEqual(errors, [
-    [503, '[request id: 1] Request timeout expired'],
-    [503, '[request id: 2] Request timeout expired'],
-    [503, '[request id: 3] Exceeds maximum queue size'],
-  ])
-  const text = await metrics()
+  const pending = (count: number): Promise<true> =>
+    until(`${count} that wait`, async () =>
+      (await metrics()).includes(
+        `nv_inference_pending_request_count{model="affine",version="1"} ${count}`,
+      ),
+    )
+  const errorOf = ({ status, json }: Answer) => [status, (json as { error: string }).error]
+  const late = await ask('affine', [[1, 2, 3]], { id: '1', parameters: { timeout: 1_000 } })
+  assert.deepEqual(errorOf(late), [503, '[request id: 1] Request timeout expired'])
+  await pending(0)
+  // These wait for as long as their clients stay.
+  const clients = new AbortController()
+  const waiting = ['2', '3'].map((id) => askUntil(clients.signal, 'affine', [[1, 2, 3]], { id }))
+  await pending(2)
+  const third = await ask('affine', [[1, 2, 3]], { id: '4' })
+  assert.deepEqual(errorOf(third), [503, '[request id: 4] Exceeds maximum queue size'])
+  clients.abort()
+  for (const left of waiting) await assert.rejects(left, { name: 'AbortError' })
+  await pending(0)
   assert.match(
-    text,
-    /nv_inference_request_failure\{model="affine",version="1",reason="REJECTED"\} 3/,
+    await metrics(),
+    /nv_inference_request_failure\{model="affine",version="1",reason="REJECTED"\} 2/,
   )
-  assert.match(text, /nv_inference_pending_request_count\{model="affine",version="1"\} 0/)
 })
 
 async function metrics(): Promise<string> {

@@ -1,4 +1,3 @@
-import { until } from './until.ts'
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -12,6 +11,9 @@ import { createInterface } from 'node:readline'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SageMakerClient } from '@aws-sdk/client-sagemaker'
 import { SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime'
+
+import { signalProcess } from '../../src/adapters/process/process-table.ts'
+import { until } from './until.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
@@ -74,7 +76,7 @@ export async function startBerth(options: StartOptions = {}): Promise<RunningBer
   }
 }
 
-const ENDED_MS = 10_000
+const ENDED_MS = 60_000
 
 /**
  * Ends whatever of an installation still runs, removes its folder, and fails when something had been left behind by an
@@ -93,8 +95,9 @@ export async function disposeBerth(berth: RunningBerth): Promise<void> {
     )
   const left = installationPids(berth.dataDir)
   const named = left.map((pid) => `${pid} ${readCommandLine(pid)}`)
-  for (const pid of left) process.kill(pid, 'SIGKILL')
-  rmSync(berth.dataDir, { recursive: true, force: true })
+  for (const pid of left) signalProcess(pid, 'SIGKILL')
+  // What was killed a moment ago may still finish a write.
+  rmSync(berth.dataDir, { recursive: true, force: true, maxRetries: 10 })
   if (wasRunning) assert.deepEqual(named, [], 'processes left behind by an orderly stop')
 }
 

@@ -130,6 +130,7 @@ export class ImageServer {
     this.#child.kill('SIGKILL')
     await this.#ended
     await this.#agent.destroy()
-    rmSync(this.folder, { recursive: true, force: true })
+    // What was killed a moment ago may still finish a write.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 })
   }
 }

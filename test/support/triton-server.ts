@@ -43,7 +43,8 @@ export class TestRepository implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.path, { recursive: true, force: true })
+    // What was killed a moment ago may still finish a write.
+    rmSync(this.path, { recursive: true, force: true, maxRetries: 10 })
   }
 }
 
@@ -78,8 +79,9 @@ export interface Answer {
 export async function startTriton(
   repository: string,
   flags: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<RunningTriton> {
-  const child = spawnTriton(['--model-repository', repository, ...flags])
+  const child = spawnTriton(['--model-repository', repository, ...flags], environment)
   const ports = new Map<string, number>()
   if (child.stderr === null) throw new Error('The server has no stderr.')
   let isStarted = false
@@ -115,12 +117,15 @@ export async function startTriton(
 }
 
 /** Starts `berth model-server` with these flags and free ports, and waits for nothing. */
-export function spawnTriton(flags: readonly string[]): ChildProcess {
+export function spawnTriton(
+  flags: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const ports = ['--http-port=0', '--grpc-port=0', '--metrics-port=0', '--http-address=127.0.0.1']
   return spawn(
     process.execPath,
     [join(ROOT, 'src/cli/main.ts'), 'model-server', '--grpc-address=127.0.0.1', ...ports, ...flags],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } },
   )
 }
 
