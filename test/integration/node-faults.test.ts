@@ -251,7 +251,9 @@ async function leaveOnceBusy(server: ImageServer, what: string): Promise<void> {
 
 function leftovers(server: ImageServer): readonly string[] {
   const folder = join(server.folder, 'environments')
-  return readdirSync(server.folder).includes('environments') ? readdirSync(folder) : []
+  return readdirSync(server.folder).includes('environments')
+    ? readdirSync(folder).filter((name) => name !== '.locks')
+    : []
 }
 
 function peakBytes(pid: number): number {

@@ -1,5 +1,5 @@
 import { mkdirSync, renameSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 import type { DataPaths } from '../../platform/data-paths.ts'
 
@@ -27,7 +27,7 @@ export function prepareFolders(paths: DataPaths): void {
 
 function prepareFolder(folder: string, dataDir: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolders(folder)
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
     throw new Error(
@@ -35,6 +35,23 @@ function prepareFolder(folder: string, dataDir: string): void {
       { cause },
     )
   }
+}
+
+// One by one: Node's recursive mkdir tries for ever where a folder that is there says of a new one in it that it is not, as /proc does.
+function makeFolders(folder: string): void {
+  if (isFolder(folder)) return
+  const parent = dirname(folder)
+  if (parent !== folder) makeFolders(parent)
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!isFolder(folder)) throw error
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
 function reasonOf(code: string): string {

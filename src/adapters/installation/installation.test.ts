@@ -3,11 +3,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 
 import { loadOrCreateCredentials } from './credentials.ts'
-import { acquireLock } from './lock.ts'
+import { prepareFolders } from './folders.ts'
+import { dataPathsOf } from '../../platform/data-paths.ts'
+import { acquireLock } from '../../platform/file-lock.ts'
 
 const at = { accountId: '000000000000', region: 'us-east-1' }
 
@@ -50,7 +52,7 @@ test('the lock has one holder, is given back, and dies with a killed process', a
   assert.equal(acquireLock(file), undefined)
   first[Symbol.dispose]()
 
-  const lockModule = new URL('./lock.ts', import.meta.url).href
+  const lockModule = new URL('../../platform/file-lock.ts', import.meta.url).href
   const program = `import(${JSON.stringify(lockModule)}).then((m) => {
     globalThis.lock = m.acquireLock(${JSON.stringify(file)}); console.log('held'); setInterval(() => {}, 1e6) })`
   const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -61,4 +63,37 @@ test('the lock has one holder, is given back, and dies with a killed process', a
   const again = acquireLock(file)
   assert.ok(again)
   again[Symbol.dispose]()
+})
+
+for (const { given, at: place, reason } of [
+  { given: 'a system folder that takes no new ones', at: '/proc/berth/data', reason: /./ },
+  { given: 'a file', at: 'file/data', reason: /a file is where it, or a folder of it, should be/ },
+] as const) {
+  test(`a data directory below ${given} is refused at once`, () => {
+    using folder = temporaryFolder()
+    writeFileSync(join(folder.path, 'file'), '')
+    const dataDir = resolve(folder.path, place)
+    assert.throws(
+      () => prepareFolders(dataPathsOf(dataDir)),
+      (error: Error) => {
+        assert.ok(
+          error.message.startsWith(`The data directory ${dataDir} cannot be used (`),
+          error.message,
+        )
+        assert.match(error.message, reason)
+        return true
+      },
+    )
+  })
+}
+
+test('folders of a data directory are made, private, where only some of them are there', () => {
+  using folder = temporaryFolder()
+  const paths = dataPathsOf(join(folder.path, 'deep/data'))
+  prepareFolders(paths)
+  rmSync(paths.instances, { recursive: true })
+  prepareFolders(paths)
+  for (const path of [paths.dataDir, paths.instances, paths.gateways]) {
+    assert.equal(statSync(path).mode & 0o777, 0o700)
+  }
 })

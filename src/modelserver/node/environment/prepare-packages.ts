@@ -7,6 +7,7 @@ import { runLocked } from '../../user-code/lock.ts'
 import { InstallError, runInstaller } from '../../user-code/run-installer.ts'
 import { findManifest, packagesKey } from './package-manifest.ts'
 import type { PackageManifest } from './package-manifest.ts'
+import { removeBrokenOff } from './remove-broken-off.ts'
 
 /** What decides which packages there are to be, and who hears of it. */
 export interface PreparePackagesOptions {
@@ -40,6 +41,7 @@ export async function preparePackages(
   const isMade = (): Promise<boolean> => access(place).then(...YES_OR_NO)
   const work = async (): Promise<void> => {
     const startedAtMs = performance.now()
+    await removeBrokenOff(packagesDirectory, basename(place), log)
     log('info', 'node packages are being installed', { manifest: manifest.name })
     await install(place, manifest, options)
     const seconds = Math.round((performance.now() - startedAtMs) / 100) / 10
@@ -47,7 +49,7 @@ export async function preparePackages(
   }
   try {
     onProgress('waits for its packages, which another instance installs')
-    await runLocked(`${place}.lock`, { isMade, work }, signal)
+    await runLocked(place, { isMade, work }, signal)
   } catch (error) {
     if (!(error instanceof InstallError)) throw error
     const message = `${manifest.name} cannot be installed: ${error.message}`

@@ -75,7 +75,7 @@ async function measure(path: string): Promise<number> {
 async function removeOne(place: string): Promise<boolean> {
   if (await isUsed(place)) return false
   let isRemoved = false
-  await runIfFree(`${place}.lock`, async () => {
+  await runIfFree(place, async () => {
     const leaving = `${place}.leaving-${randomUUID().slice(0, 8)}`
     // From here on it is not found any more; who found it before has left a mark.
     const isThere = await rename(place, leaving).then(...YES_OR_NO)
@@ -95,10 +95,7 @@ const YES_OR_NO = [() => true, () => false] as const
 async function removeRest(place: string): Promise<void> {
   const directory = join(place, '..')
   const prefix = `${place.slice(directory.length + 1)}.`
-  const names = (await readdir(directory)).filter(
-    (name) =>
-      name.startsWith(prefix) && name !== `${prefix}lock` && !name.startsWith(`${prefix}lock.`),
-  )
+  const names = (await readdir(directory)).filter((name) => name.startsWith(prefix))
   for (const name of names) {
     const path = join(directory, name)
     const target = await readlink(path).catch(() => undefined)

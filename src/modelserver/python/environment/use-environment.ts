@@ -34,7 +34,7 @@ async function findOrMake(
 ): Promise<string> {
   const isMade = (): Promise<boolean> => access(join(place, 'bin', 'python')).then(...YES_OR_NO)
   for (;;) {
-    await runLocked(`${place}.lock`, { isMade, work: () => publish(place, fill) }, signal)
+    await runLocked(place, { isMade, work: () => publish(place, fill) }, signal)
     const folder = await realpath(place).catch(ignoreAbsence)
     if (folder !== undefined) return folder
   }
