@@ -175,11 +175,19 @@ async function attempt(
             modelStep: modelPlace && { ...modelPlace, findModel: () => slot.model },
           })
     if (outcome.kind === 'replied') slot.recordReply()
+    else if (isCut(outcome)) slot.recordCut?.()
     return outcome
   } finally {
     meter.endAttempt()
     slot[Symbol.dispose]()
   }
+}
+
+function isCut(outcome: ForwardOutcome): boolean {
+  const { kind } = outcome
+  return (
+    kind === 'reset' || kind === 'broken' || (kind === 'broken-off' && outcome.reason === 'broken')
+  )
 }
 
 function containerRequest(

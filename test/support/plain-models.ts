@@ -60,6 +60,7 @@ export class PlainModels implements AsyncDisposable {
     const instance = {
       endpointName: ENDPOINT,
       variantName: 'v',
+      fleetId: 'f',
       instanceId: INSTANCE,
       pid: undefined,
       address: { kind: 'socket', path: socketPath },
@@ -91,6 +92,13 @@ export class PlainModels implements AsyncDisposable {
       tellAll: (news) => link.tellAll(news),
       recordEvent: (event) => this.events.push(event),
       held: this.#statements,
+      // Nothing ends its process but the end of the test.
+      heldBack: {
+        find: () => undefined,
+        list: () => [],
+        untilJudged: () => Promise.resolve(),
+        recordServing: () => undefined,
+      },
       recordTime: () => undefined,
       ...time,
     })
@@ -171,6 +179,8 @@ export class PlainModels implements AsyncDisposable {
         break
       case 'model-released':
         this.models.recordReleased(gatewayId, ask)
+        break
+      case 'models-cut':
         break
       case 'model-done':
         void this.models.done(ask.modelId)

@@ -14,6 +14,7 @@ import { Revocations } from './revocations.ts'
 const INSTANCE: ModelInstance = {
   endpointName: 'e',
   variantName: 'v',
+  fleetId: 'f',
   instanceId: 'i',
   pid: undefined,
   address: { kind: 'socket', path: '/i' },
@@ -49,13 +50,13 @@ function build(gatewayIds: string[], load: () => Promise<ContainerAnswer>) {
     sleep,
   })
   const residents = new Residents('gdsf', nowMs)
-  const loadingIds = new Set<string>()
+  const loadingById = new Map<string, string>()
   const world = {
     container,
     instance: INSTANCE,
     residents,
     revocations,
-    loadingIds,
+    loadingById,
     isDoubted: () => false,
     life: NEVER,
     tellAll: () => undefined,
@@ -79,7 +80,7 @@ function build(gatewayIds: string[], load: () => Promise<ContainerAnswer>) {
     clock,
     evictions,
     loader,
-    loadingIds,
+    loadingById,
     reside,
     residents,
     revocations,
@@ -92,9 +93,9 @@ function build(gatewayIds: string[], load: () => Promise<ContainerAnswer>) {
 test('a load that throws leaves nothing that others would wait for', async () => {
   const full: ContainerAnswer = { kind: 'full', detail: 'no memory left' }
   const answers = [() => Promise.reject(new Error('cut off')), () => Promise.resolve(full)]
-  const { loader, loadingIds } = build([], () => answers.shift()?.() ?? Promise.resolve(full))
+  const { loader, loadingById } = build([], () => answers.shift()?.() ?? Promise.resolve(full))
   await assert.rejects(loader.load(modelOf('a'), NEVER), /cut off/)
-  assert.equal(loadingIds.size, 0)
+  assert.equal(loadingById.size, 0)
   await assert.rejects(loader.load(modelOf('b'), NEVER), /b does not fit into the instance/)
 })
 

@@ -24,8 +24,8 @@ export interface EvictionsWorld extends Pick<
   readonly revocations: Revocations
   /** A model of which it is being found out whether it is there. */
   readonly isDoubted: (targetModel: string) => boolean
-  /** Ids of models that the container has been asked to load and has not answered for. */
-  readonly loadingIds: ReadonlySet<string>
+  /** Target models, by id, that the container has been asked to load and has not answered for. */
+  readonly loadingById: ReadonlyMap<string, string>
   readonly life: AbortSignal
 }
 
@@ -77,7 +77,7 @@ export class Evictions {
         await leaving
         return 'freed'
       }
-      if (busyIds.size === 0 && this.#world.loadingIds.size === 0) {
+      if (busyIds.size === 0 && this.#world.loadingById.size === 0) {
         return (await this.#unloadStranger(signal)) ? 'evicted' : 'nothing'
       }
       await this.#world.sleep(BUSY_POLL_MS, signal)
@@ -105,11 +105,11 @@ export class Evictions {
 
   // What a container finished to load for a control that was killed meanwhile: nobody knows of it.
   async #unloadStranger(signal: AbortSignal): Promise<boolean> {
-    const { container, instance, residents, loadingIds } = this.#world
+    const { container, instance, residents, loadingById } = this.#world
     const listed = (await container.list(instance.address, signal)) ?? []
     const isKnown = (modelId: string): boolean =>
       residents.findById(modelId) !== undefined ||
-      loadingIds.has(modelId) ||
+      loadingById.has(modelId) ||
       this.#unloadingById.has(modelId)
     for (const { modelId } of listed) {
       if (isKnown(modelId)) continue

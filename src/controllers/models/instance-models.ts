@@ -2,7 +2,7 @@ import { isBerthError } from '../../domain/errors.ts'
 import type { ModelAsk, ModelFailure } from '../../domain/multi-model/model-messages.ts'
 import type { InstanceModelsReport } from '../../domain/multi-model/model-report.ts'
 import { Quarantine } from '../../domain/multi-model/quarantine.ts'
-import type { HeldFailure } from '../../domain/multi-model/quarantine.ts'
+import type { HeldFailure, LoadFailureKind } from '../../domain/multi-model/quarantine.ts'
 import type { ModelFiles } from '../../ports/model-disk.ts'
 import { Evictions } from './evictions.ts'
 import { NoRoom, errorOf, failureOf } from './load-failure.ts'
@@ -66,18 +66,18 @@ export class InstanceModels {
     this.#residents = new Residents(instance.settings.eviction, world.nowMs)
     this.#line = new LoadLine(instance.loadsMax)
     this.#revocations = new Revocations(instance.instanceId, world)
-    const loadingIds = new Set<string>()
+    const loadingById = new Map<string, string>()
     this.#evictions = new Evictions({
       ...world,
       instance,
       residents: this.#residents,
       revocations: this.#revocations,
-      loadingIds,
+      loadingById,
       isDoubted: (targetModel) => this.#doubtedTargets.has(targetModel),
       life: this.#life.signal,
     })
     const evictions = this.#evictions
-    this.#loader = new ModelLoader({ ...world, instance, evictions, loadingIds })
+    this.#loader = new ModelLoader({ ...world, instance, evictions, loadingById })
   }
 
   /** What is loaded with why it stays, and what cannot be with why. */
@@ -91,7 +91,8 @@ export class InstanceModels {
       uses: Math.round(ranking.usesOf(resident.targetModel, nowMs) * 100) / 100,
       isPinned: settings.pinned.includes(resident.targetModel),
     }))
-    const quarantined = this.#quarantine.list(nowMs).map(({ model, reason, backOff }) => ({
+    const held = [...this.#world.heldBack.list(nowMs), ...this.#quarantine.list(nowMs)]
+    const quarantined = held.map(({ model, reason, backOff }) => ({
       targetModel: model,
       reason: reason.message,
       waitMs: Math.ceil(backOff.notBeforeMs - nowMs),
@@ -110,6 +111,8 @@ export class InstanceModels {
   async start(): Promise<void> {
     try {
       await this.#takeOver()
+      await this.#world.heldBack.untilJudged()
+      this.#world.heldBack.recordServing()
     } finally {
       this.#isOpen = true
       this.#opened.resolve()
@@ -178,6 +181,23 @@ export class InstanceModels {
     this.#world.stock.discard(resident.contentHash)
   }
 
+  /** Target models whose loads are under way, or were when the container stopped answering. */
+  loading(): readonly string[] {
+    return this.#loader.underWay()
+  }
+
+  /** A model is not to be used for a while: what is under way ends, and nothing begins. */
+  withdraw(targetModel: string): void {
+    const resident = this.#residents.find(targetModel)
+    if (resident === undefined) return
+    const { instanceId, modelId } = resident
+    this.#residents.remove(resident)
+    this.#world.tellAll({ kind: 'model-gone', instanceId, targetModel, modelId })
+    this.#evictions.retire(resident)
+    const unloaded = this.#evictions.untilUnloaded(modelId)
+    void this.#world.stock.keepUntil(resident.contentHash, unloaded)
+  }
+
   /** The instance is gone, or not ours any more. */
   close(): void {
     this.#life.abort()
@@ -231,9 +251,14 @@ export class InstanceModels {
   #want(targetModel: string): Promise<void> {
     const loading = this.#loadingByTarget.get(targetModel)
     if (loading !== undefined) return loading
-    const held = this.#quarantine.find(targetModel, this.#world.nowMs())
+    const nowMs = this.#world.nowMs()
+    const held = this.#findHeldBack(targetModel) ?? this.#quarantine.find(targetModel, nowMs)
     if (held !== undefined) return Promise.reject(errorOf(held.reason))
     return this.#share(targetModel, this.#loadInTurn(targetModel))
+  }
+
+  #findHeldBack(targetModel: string): HeldFailure<ModelFailure> | undefined {
+    return this.#world.heldBack.find(targetModel, this.#world.nowMs())
   }
 
   #share(targetModel: string, load: Promise<void>): Promise<void> {
@@ -252,11 +277,16 @@ export class InstanceModels {
     if (this.#residents.find(targetModel) !== undefined) return
     this.#announceBoard()
     using _turn = await this.#line.enter(signal)
+    // Processes may have ended beneath it while it waited.
+    const held = this.#findHeldBack(targetModel)
+    if (held !== undefined) throw errorOf(held.reason)
     try {
       await this.#load(targetModel, signal)
       this.#quarantine.recordSuccess(targetModel)
     } catch (error) {
-      if (!this.#life.signal.aborted) this.#hold(targetModel, error)
+      const isHeldBack = this.#findHeldBack(targetModel) !== undefined
+      if (!this.#life.signal.aborted && !isHeldBack) this.#hold(targetModel, error)
+      this.#world.stock.forget(this.instance.prefixUrl, targetModel)
       throw error
     }
   }
@@ -286,6 +316,11 @@ export class InstanceModels {
     const { seat, loadMs } = await this.#loader.load({ modelId, targetModel, directory }, signal)
     // Its files are not needed any more, and nobody would unload it.
     this.#life.signal.throwIfAborted()
+    const held = this.#findHeldBack(targetModel)
+    if (held !== undefined) {
+      this.#evictions.retire({ modelId, targetModel })
+      throw errorOf(held.reason)
+    }
     const at = seat === undefined ? {} : { seat }
     const model = { instanceId, targetModel, modelId, ...at, loadMs, contentHash, fileBytes }
     const replaced = this.#residents.add(model)
@@ -408,7 +443,7 @@ export class InstanceModels {
   }
 }
 
-function kindOf(error: unknown): HeldFailure<unknown>['kind'] {
+function kindOf(error: unknown): LoadFailureKind {
   if (error instanceof NoRoom) return 'full'
   return isBerthError(error) && error.code === 'ValidationError' ? 'missing' : 'broken'
 }

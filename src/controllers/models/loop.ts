@@ -1,11 +1,7 @@
-import type { Endpoint } from '../../domain/endpoint.ts'
-import type { ObservedFleet, ObservedInstance } from '../../domain/fleet.ts'
-import { shapeOf, workerCountOf } from '../../domain/instance-type.ts'
 import type { InstanceShape } from '../../domain/instance-type.ts'
 import type { ModelAsk, ModelCounters } from '../../domain/multi-model/model-messages.ts'
 import type { EndpointModelsReport } from '../../domain/multi-model/model-report.ts'
 import { ModelTimes } from '../../domain/multi-model/model-times.ts'
-import { parseModelSettings } from '../../domain/multi-model/settings.ts'
 import type { Log } from '../../platform/log.ts'
 import { WorkQueue } from '../../platform/work-queue.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -16,15 +12,14 @@ import type { ModelLink } from '../../ports/model-link.ts'
 import type { Store } from '../../ports/store.ts'
 import { GatewayStatements } from './gateway-statements.ts'
 import { InstanceModels } from './instance-models.ts'
-import type { ModelInstance } from './model-instance.ts'
+import type { ModelEvent, ModelInstance } from './model-instance.ts'
+import { modelInstancesOf, findEnd } from './model-instances.ts'
 import { ModelStock } from './model-stock.ts'
+import { ProcessDeaths } from './process-deaths.ts'
 
 const RESYNC_INTERVAL_MS = 30_000
 // By then instances have said what is loaded there, and which files that uses.
 const TAKEN_OVER_MS = 60_000
-const MEMORY_SHARE = 0.9
-// With models that do not stay, loading is what an instance does.
-const LOADS_PER_WORKER_UNCACHED = 4
 
 /** What the models of multi-model endpoints take from their surroundings. */
 export interface ModelLoopPorts {
@@ -63,6 +58,11 @@ interface VariantTimes {
   readonly times: ModelTimes
 }
 
+interface FleetDeaths {
+  readonly endpointName: string
+  readonly deaths: ProcessDeaths
+}
+
 class Models implements ModelLoop {
   readonly #ports: ModelLoopPorts
   readonly #stock: ModelStock
@@ -70,6 +70,7 @@ class Models implements ModelLoop {
   readonly #modelsByInstance = new Map<string, InstanceModels>()
   readonly #countersByGateway = new Map<string, readonly ModelCounters[]>()
   readonly #timesByVariant = new Map<string, VariantTimes>()
+  readonly #deathsByFleet = new Map<string, FleetDeaths>()
   readonly #queue: WorkQueue
   readonly #ends: (() => void)[] = []
   readonly #stopping = new AbortController()
@@ -113,6 +114,7 @@ class Models implements ModelLoop {
           this.#countersByGateway.delete(gatewayId)
           this.#statements.recordLost(gatewayId)
           for (const models of this.#modelsByInstance.values()) models.recordLost(gatewayId)
+          for (const { deaths } of this.#deathsByFleet.values()) deaths.recordLost(gatewayId)
         },
         onAsk: (gatewayId, ask) => this.#hear(gatewayId, ask),
       }),
@@ -182,6 +184,9 @@ class Models implements ModelLoop {
       case 'model-released':
         this.#modelsByInstance.get(ask.instanceId)?.recordReleased(gatewayId, ask)
         break
+      case 'models-cut':
+        for (const { deaths } of this.#deathsByFleet.values()) deaths.recordAnswer(gatewayId, ask)
+        break
       case 'model-done':
         void this.#modelsByInstance.get(ask.instanceId)?.done(ask.modelId)
         break
@@ -193,7 +198,8 @@ class Models implements ModelLoop {
     const endpoint = await store.findEndpoint(endpointName)
     const fleets = await runtime.observeFleets(endpointName)
     if (endpoint === undefined) this.#forgetTimes(endpointName)
-    const wanted = endpoint === undefined ? [] : this.#instancesOf(endpoint, fleets)
+    const wanted =
+      endpoint === undefined ? [] : modelInstancesOf(endpoint, fleets, this.#ports.machine)
     const pidById = new Map(wanted.map(({ instanceId, pid }) => [instanceId, pid]))
     for (const [instanceId, models] of this.#modelsByInstance) {
       const { instance } = models
@@ -202,13 +208,60 @@ class Models implements ModelLoop {
       // A process that was started anew has none of the models of the one before it.
       const isAnother = pid !== undefined && instance.pid !== undefined && pid !== instance.pid
       if (pidById.has(instanceId) && !isAnother) continue
-      models.close()
+      const how = endpoint === undefined ? undefined : findEnd(instance, fleets)
       this.#modelsByInstance.delete(instanceId)
+      if (how !== undefined) this.#recordDeath(models, how)
+      models.close()
     }
     for (const instance of wanted) {
       if (!this.#modelsByInstance.has(instance.instanceId)) this.#add(instance)
     }
+    for (const [fleetId, { endpointName: owner }] of this.#deathsByFleet) {
+      const isGone = !fleets.some((fleet) => fleet.fleetId === fleetId)
+      if (owner === endpointName && isGone) this.#deathsByFleet.delete(fleetId)
+    }
     return undefined
+  }
+
+  #recordDeath(models: InstanceModels, how: string): void {
+    const { instance } = models
+    const { instanceId, fleetId } = instance
+    const wasLast = this.#modelsOf(fleetId).length === 0
+    this.#deathsOf(instance).recordDeath({ instanceId, how, loading: models.loading(), wasLast })
+  }
+
+  #modelsOf(fleetId: string): readonly InstanceModels[] {
+    return [...this.#modelsByInstance.values()].filter(
+      ({ instance }) => instance.fleetId === fleetId,
+    )
+  }
+
+  #deathsOf(instance: ModelInstance): ProcessDeaths {
+    const { fleetId, prefixUrl } = instance
+    const known = this.#deathsByFleet.get(fleetId)
+    if (known !== undefined) return known.deaths
+    const { link, clock, nowMs } = this.#ports
+    const deaths = new ProcessDeaths({
+      connectedGatewayIds: () => link.connectedGatewayIds(),
+      tell: (gatewayId, news) => link.tell(gatewayId, news),
+      recordEvent: (event) => this.#recordEvent(instance.endpointName, event),
+      withdraw: (targetModel) => {
+        this.#stock.forget(prefixUrl, targetModel)
+        for (const models of this.#modelsOf(fleetId)) models.withdraw(targetModel)
+      },
+      nowMs,
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+    })
+    this.#deathsByFleet.set(fleetId, { endpointName: instance.endpointName, deaths })
+    return deaths
+  }
+
+  #recordEvent(endpointName: string, { kind, reason, inputs }: ModelEvent): void {
+    const { store, clock, log } = this.#ports
+    const event = { atMs: clock.nowMs(), endpointName, kind, reason, inputs }
+    store.recordEvent(event).catch((error: unknown) => {
+      log.warn({ err: error, event }, 'event not kept')
+    })
   }
 
   #timesOf({ endpointName, variantName }: ModelInstance): ModelTimes {
@@ -228,22 +281,17 @@ class Models implements ModelLoop {
 
   #add(instance: ModelInstance): void {
     const times = this.#timesOf(instance)
-    const { store, link, container, measureBytes, clock, nowMs, log } = this.#ports
+    const { link, container, measureBytes, clock, nowMs, log } = this.#ports
     const models = new InstanceModels(instance, {
       container,
       stock: this.#stock,
       held: this.#statements,
+      heldBack: this.#deathsOf(instance),
       measureBytes,
       connectedGatewayIds: () => link.connectedGatewayIds(),
       tell: (gatewayId, news) => link.tell(gatewayId, news),
       tellAll: (news) => link.tellAll(news),
-      recordEvent: ({ kind, reason, inputs }) => {
-        const { endpointName } = instance
-        const event = { atMs: clock.nowMs(), endpointName, kind, reason, inputs }
-        store.recordEvent(event).catch((error: unknown) => {
-          log.warn({ err: error, event }, 'event not kept')
-        })
-      },
+      recordEvent: (event) => this.#recordEvent(instance.endpointName, event),
       recordTime: (name, ms) => times.record(name, ms),
       nowMs,
       sleep: (ms, signal) => clock.sleep(ms, signal),
@@ -252,67 +300,5 @@ class Models implements ModelLoop {
     models.start().catch((error: unknown) => {
       log.warn({ err: error, instanceId: instance.instanceId }, 'models not looked at')
     })
-  }
-
-  #instancesOf(endpoint: Endpoint, fleets: readonly ObservedFleet[]): readonly ModelInstance[] {
-    return fleets
-      .filter(({ endpointId }) => endpointId === endpoint.endpointId)
-      .flatMap((fleet) => {
-        const common = commonOf(endpoint, fleet, this.#ports.machine)
-        if (common === undefined) return []
-        const { hostname, ...rest } = common
-        return fleet.instances.flatMap((instance) => {
-          const { instanceId } = instance
-          return placesOf(instance, hostname).map((place) => ({ ...rest, instanceId, ...place }))
-        })
-      })
-  }
-}
-
-interface HostnameOfSeveral {
-  /** Of the container, where there are several. */
-  readonly hostname: string | undefined
-}
-
-type Place = Pick<ModelInstance, 'pid' | 'address'>
-
-// Of several containers, the one that has the models lives and dies by itself.
-function placesOf(
-  { pid, address, state, containers = [] }: ObservedInstance,
-  hostname: string | undefined,
-): readonly Place[] {
-  if (hostname === undefined) {
-    const isThere = address !== undefined && (state === 'ready' || state === 'unhealthy')
-    return isThere ? [{ pid, address }] : []
-  }
-  const container = containers.find((candidate) => candidate.hostname === hostname)
-  return container?.state === 'ready' ? [{ pid: container.pid, address: container.address }] : []
-}
-
-function commonOf(
-  { name, serving, deployment }: Endpoint,
-  { generation, variantName }: ObservedFleet,
-  machine: InstanceShape,
-): (Omit<ModelInstance, 'instanceId' | keyof Place> & HostnameOfSeveral) | undefined {
-  const green = deployment !== undefined && 'green' in deployment ? deployment.green : undefined
-  const variant = [serving, green]
-    .find((candidate) => candidate?.number === generation)
-    ?.variants.find((candidate) => candidate.variantName === variantName)
-  const container = variant?.containers.find(({ multiModel }) => multiModel !== undefined)
-  if (variant === undefined || container?.multiModel === undefined) return undefined
-  const { settings } = parseModelSettings(container.environment)
-  const shape = shapeOf(variant.instanceType)
-  const workerCount = workerCountOf(shape, machine.vCpuCount)
-  const { prefixUrl, isCaching } = container.multiModel
-  const bytes = Math.min(shape?.memoryBytes ?? machine.memoryBytes, machine.memoryBytes)
-  return {
-    hostname: variant.containers.length > 1 ? container.hostname : undefined,
-    endpointName: name,
-    variantName,
-    prefixUrl,
-    isCaching,
-    settings,
-    memoryBytesMax: settings.memoryBytesMax ?? Math.floor(bytes * MEMORY_SHARE),
-    loadsMax: settings.loadsMax ?? workerCount * (isCaching ? 1 : LOADS_PER_WORKER_UNCACHED),
   }
 }

@@ -1,6 +1,9 @@
 import type { LoadedModel, ModelFailure } from '../../domain/multi-model/model-messages.ts'
+import type { BlamedModel, DeathSuspect } from '../../domain/multi-model/process-blame.ts'
 import type { HeldFailure } from '../../domain/multi-model/quarantine.ts'
-import type { ModelEvent } from './model-instance.ts'
+import type { ModelEvent, ProcessDeath } from './model-instance.ts'
+
+const NAMES_MAX = 10
 
 // What is decided about models, as events say it: in words, and with what it was decided by.
 
@@ -81,4 +84,50 @@ export function quarantinedEvent(
     waitMs,
   }
   return { kind: 'model-quarantined', reason, inputs }
+}
+
+/** A process with many models ended beneath some of them. */
+export function suspectedEvent(
+  { instanceId, how, loading }: ProcessDeath,
+  suspects: readonly DeathSuspect[],
+): ModelEvent {
+  const models = namesOf(suspects)
+  const reason = `The process of instance ${instanceId} ${how} while it loaded or answered ${models}.`
+  const inputs = {
+    instanceId,
+    how,
+    models,
+    answered: answersOf(suspects),
+    loading: listOf(loading),
+  }
+  return { kind: 'models-suspected', reason, inputs }
+}
+
+/** A model is left alone because processes keep ending beneath it. */
+export function blamedEvent(
+  { instanceId, how }: ProcessDeath,
+  { model: targetModel, waitMs, deathCount, otherCount }: BlamedModel,
+  suspects: readonly DeathSuspect[],
+): ModelEvent {
+  const times = `the last ${deathCount} processes ended while it was loaded or answering`
+  const others = otherCount === 0 ? '' : `, and ${otherCount} of the others`
+  const reason = `Model ${targetModel} is left alone for ${waitMs / 1000} s: ${times}${others}; the last one ${how}.`
+  const counts = { failureCount: deathCount, otherCount, waitMs, answered: answersOf(suspects) }
+  const inputs = { instanceId, targetModel, cause: 'deadly', how, ...counts }
+  return { kind: 'model-quarantined', reason, inputs }
+}
+
+function namesOf(suspects: readonly DeathSuspect[]): string {
+  return listOf(suspects.map(({ model }) => model))
+}
+
+// What the process had answered of each before.
+function answersOf(suspects: readonly DeathSuspect[]): string {
+  return listOf(suspects.map(({ model, answeredCount }) => `${model}: ${answeredCount}`))
+}
+
+function listOf(names: readonly string[]): string {
+  const moreCount = names.length - NAMES_MAX
+  const more = moreCount > 0 ? [`${moreCount} more`] : []
+  return [...names.slice(0, NAMES_MAX), ...more].join(', ')
 }

@@ -1,6 +1,11 @@
 import type { InstanceAddress } from '../../domain/fleet.ts'
-import type { LoadedModel, ModelNews } from '../../domain/multi-model/model-messages.ts'
+import type {
+  LoadedModel,
+  ModelFailure,
+  ModelNews,
+} from '../../domain/multi-model/model-messages.ts'
 import type { ModelTimeName } from '../../domain/multi-model/model-times.ts'
+import type { HeldFailure, Quarantine } from '../../domain/multi-model/quarantine.ts'
 import type { ModelSettings } from '../../domain/multi-model/settings.ts'
 import type { ModelContainer } from '../../ports/model-container.ts'
 import type { ModelStock } from './model-stock.ts'
@@ -9,6 +14,7 @@ import type { ModelStock } from './model-stock.ts'
 export interface ModelInstance {
   readonly endpointName: string
   readonly variantName: string
+  readonly fleetId: string
   readonly instanceId: string
   readonly pid: number | undefined
   readonly address: InstanceAddress
@@ -30,6 +36,7 @@ export interface ModelEvent {
     | 'model-replaced'
     | 'model-not-replaced'
     | 'model-lost'
+    | 'models-suspected'
     | 'models-taken-over'
   readonly reason: string
   readonly inputs: Readonly<Record<string, string | number | undefined>>
@@ -44,11 +51,33 @@ export interface HeldModels {
   find(instanceId: string, modelId: string): LoadedModel | undefined
 }
 
+/** The end of a process with many models that nobody had told to end. */
+export interface ProcessDeath {
+  readonly instanceId: string
+  /** `was killed by SIGKILL`. */
+  readonly how: string
+  /** Target models whose loads were under way. */
+  readonly loading: readonly string[]
+  /** Whether no other instance of the fleet serves meanwhile. */
+  readonly wasLast: boolean
+}
+
+/** Models that are left alone since processes keep ending beneath them. */
+export interface HeldBackModels {
+  find(targetModel: string, nowMs: number): HeldFailure<ModelFailure> | undefined
+  list(nowMs: number): ReturnType<Quarantine<ModelFailure>['list']>
+  /** Resolves when that is up to date. */
+  untilJudged(): Promise<void>
+  /** The instance begins to serve. */
+  recordServing(): void
+}
+
 /** What the models of an instance take from their surroundings. */
 export interface InstanceModelsWorld {
   readonly container: ModelContainer
   readonly stock: ModelStock
   readonly held: HeldModels
+  readonly heldBack: HeldBackModels
   readonly measureBytes: (pid: number) => Promise<number | undefined>
   readonly connectedGatewayIds: () => readonly string[]
   readonly tell: (gatewayId: string, news: ModelNews) => void

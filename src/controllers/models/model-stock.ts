@@ -77,7 +77,12 @@ export class ModelStock {
     }
   }
 
-  /** The next load asks the store again. */
+  /** The next load of a model that failed asks the store again: by then it may have been mended there. */
+  forget(prefixUrl: string, targetModel: string): void {
+    this.#filesByUrl.delete(prefixUrl + targetModel)
+  }
+
+  /** The next load of these files asks the store again. */
   discard(contentHash: string): void {
     for (const [url, files] of this.#filesByUrl) {
       if (files.contentHash === contentHash) this.#filesByUrl.delete(url)

@@ -10,6 +10,7 @@ import type { ErrorCode } from '../errors.ts'
  *                       model-released the answer to model-revoked: nothing of this gateway uses the model, or it is busy
  *                       model-done     nothing uses a model any more that is not to stay loaded
  *                       models-held    answers models-asked: everything it takes to be loaded; its wants follow
+ *                       models-cut     answers models-ended: what was under way at an instance when its process ended
  *   control → gateway   models-asked   control begins to listen: say what you hold, and what you wait for
  *                       models         everything that is loaded on an instance; what is wanted besides is to be asked again
  *                       model-loaded   usable from now on; answers every model-wanted of it
@@ -17,6 +18,7 @@ import type { ErrorCode } from '../errors.ts'
  *                       model-gone     not to be used any more: evicted, or its instance is
  *                       model-revoked  not to be used until model-loaded or model-gone; to be answered
  *                       model-board    what a load would cost on an instance now
+ *                       models-ended   the process with an instance's models has ended; to be answered
  *
  * Either side may be killed at any moment and any message be lost with it. So no side waits for a message alone:
  *
@@ -81,6 +83,18 @@ export type ModelAsk =
     }
   | { readonly kind: 'model-done'; readonly instanceId: string; readonly modelId: string }
   | { readonly kind: 'models-held'; readonly models: readonly LoadedModel[] }
+  | {
+      readonly kind: 'models-cut'
+      readonly instanceId: string
+      readonly models: readonly CutModel[]
+    }
+
+/** A model of which invocations were under way at an instance when its process ended. */
+export interface CutModel {
+  readonly targetModel: string
+  /** Invocations of it that the process had answered before, to this gateway. */
+  readonly answeredCount: number
+}
 
 /** What a gateway counted of one variant since its start. Names: data-plane reference §16.2. */
 export interface ModelCounters {
@@ -122,6 +136,7 @@ export type ModelNews =
       readonly revocationId: number
     }
   | ({ readonly kind: 'model-board' } & ModelBoard)
+  | { readonly kind: 'models-ended'; readonly instanceId: string }
 
 /** What a load would cost on an instance now. */
 export interface ModelBoard {
@@ -139,6 +154,7 @@ export const MODEL_ASKS: ReadonlySet<unknown> = new Set<ModelAsk['kind']>([
   'model-released',
   'model-done',
   'models-held',
+  'models-cut',
 ])
 
 /** Kinds of {@link ModelNews}. */
@@ -150,4 +166,5 @@ export const MODEL_NEWS: ReadonlySet<unknown> = new Set<ModelNews['kind']>([
   'model-gone',
   'model-revoked',
   'model-board',
+  'models-ended',
 ])

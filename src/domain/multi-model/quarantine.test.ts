@@ -22,3 +22,14 @@ test('what is missing is asked for again within a second, however often it was m
   }
   assert.equal(quarantine.find('m', 1_000), undefined)
 })
+
+test('a wait in which nothing could be tried passes anew; one that began before goes on', () => {
+  const quarantine = new Quarantine<string>()
+  quarantine.recordFailure('before', { kind: 'broken', reason: 'no graph' }, 0)
+  const backOff = { failureCount: 2, failedAtMs: 500, notBeforeMs: 1_500 }
+  quarantine.hold('m', { kind: 'deadly', reason: 'its process ended', backOff })
+  quarantine.beginAgain(500, 9_000)
+  assert.equal(quarantine.find('m', 9_999)?.reason, 'its process ended')
+  assert.equal(quarantine.find('m', 10_000), undefined)
+  assert.equal(quarantine.find('before', 1_000), undefined)
+})

@@ -16,19 +16,23 @@ const FULL_BACK_OFF: BackOffPolicy = { freeCount: 0, firstDelayMs: 250, delayMsM
 
 const POLICIES = { broken: LOAD_BACK_OFF, missing: MISSING_BACK_OFF, full: FULL_BACK_OFF } as const
 
+/** How a load failed. */
+export type LoadFailureKind = keyof typeof POLICIES
+
 // Names that nobody puts are not remembered for ever.
 const HELD_MAX = 10_000
 
 /** Why a model cannot be had, for as long as it is not tried again. */
 export interface HeldFailure<Reason> {
-  readonly kind: keyof typeof POLICIES
+  /** `deadly`: processes keep ending while it is loaded or answers (`process-blame.ts`). */
+  readonly kind: LoadFailureKind | 'deadly'
   readonly reason: Reason
   readonly backOff: BackOff
 }
 
 /**
- * Models whose loads failed. Until its time is over a model is refused with the reason of its last failure, so that callers
- * of one that cannot work cost the loaders nothing.
+ * Models that failed. Until its time is over a model is refused with the reason of its last failure, so that callers of one that
+ * cannot work cost the loaders nothing.
  */
 export class Quarantine<Reason> {
   readonly #heldByModel = new Map<string, HeldFailure<Reason>>()
@@ -42,7 +46,7 @@ export class Quarantine<Reason> {
   /** @returns with how often it has failed in a row and when it may be tried again. */
   recordFailure(
     model: string,
-    failure: Pick<HeldFailure<Reason>, 'kind' | 'reason'>,
+    failure: { readonly kind: LoadFailureKind; readonly reason: Reason },
     nowMs: number,
   ): HeldFailure<Reason> {
     const previous = this.#heldByModel.get(model)
@@ -50,13 +54,28 @@ export class Quarantine<Reason> {
     const before = isSame ? previous.backOff : undefined
     const backOff = afterFailure(before, nowMs, POLICIES[failure.kind])
     const held = { ...failure, backOff }
+    this.hold(model, held)
+    return held
+  }
+
+  /** Refuses the model until a time that others have decided. */
+  hold(model: string, held: HeldFailure<Reason>): void {
     this.#heldByModel.delete(model)
     this.#heldByModel.set(model, held)
     if (this.#heldByModel.size > HELD_MAX) {
       const [oldest] = this.#heldByModel.keys()
       if (oldest !== undefined) this.#heldByModel.delete(oldest)
     }
-    return held
+  }
+
+  /** Nothing could be tried for a while: the waits of what failed since it began are to pass from now on. */
+  beginAgain(sinceMs: number, nowMs: number): void {
+    for (const [model, held] of this.#heldByModel) {
+      const { failedAtMs, notBeforeMs } = held.backOff
+      if (failedAtMs < sinceMs) continue
+      const backOff = { ...held.backOff, notBeforeMs: nowMs + notBeforeMs - failedAtMs }
+      this.#heldByModel.set(model, { ...held, backOff })
+    }
   }
 
   recordSuccess(model: string): void {

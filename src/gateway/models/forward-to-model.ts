@@ -13,6 +13,8 @@ export interface TakenSlot extends Disposable {
   readonly instance: InstanceRoute
   readonly model?: ModelAtContainer | undefined
   recordReply(): void
+  /** The connection broke beneath the invocation: perhaps its process ended. */
+  recordCut?(): void
 }
 
 /** Takes a slot on an instance other than the one that failed, if there is another. */

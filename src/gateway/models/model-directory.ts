@@ -5,6 +5,7 @@ import type {
   ModelBoard,
   ModelNews,
 } from '../../domain/multi-model/model-messages.ts'
+import { CutModels } from './cut-models.ts'
 import type { ModelHome } from './model-home.ts'
 import { ModelWants } from './model-wants.ts'
 import type { ModelPlace, ModelWait } from './model-wants.ts'
@@ -30,11 +31,13 @@ export class ModelDirectory {
   readonly #leaving = new Set<ModelHome>()
   readonly #boardByInstance = new Map<string, ModelBoard>()
   readonly #wants: ModelWants
+  readonly #cut: CutModels
   /** Since the last {@link ModelDirectory.takeUses}. */
   #usesByInstance = new Map<string, Map<string, number>>()
 
   constructor(options: ModelDirectoryOptions) {
     this.#options = options
+    this.#cut = new CutModels(options.nowMs)
     this.#wants = new ModelWants({
       ...options,
       beginUse: (home) => this.beginUse(home),
@@ -105,6 +108,11 @@ export class ModelDirectory {
     this.#options.ask({ kind: 'model-done', instanceId, modelId })
   }
 
+  /** The connection to the container broke beneath an invocation of the model. */
+  recordCut(home: ModelHome): void {
+    this.#cut.record(home)
+  }
+
   /** Uses since the last call, by instance and target model; undefined when there were none. */
   takeUses(): Readonly<Record<string, Readonly<Record<string, number>>>> | undefined {
     if (this.#usesByInstance.size === 0) return undefined
@@ -157,12 +165,29 @@ export class ModelDirectory {
       case 'model-board':
         this.#boardByInstance.set(news.instanceId, news)
         break
+      case 'models-ended':
+        this.#tellCut(news.instanceId)
+        break
     }
   }
 
   #held(): readonly LoadedModel[] {
     const homes = [...this.#homesByInstance.values()].flatMap((byTarget) => [...byTarget.values()])
-    return homes.map(({ inUseCount: _uses, confirmedAtMs: _atMs, ...model }) => model)
+    return homes.map(
+      ({
+        inUseCount: _uses,
+        outstandingCount: _outstanding,
+        answeredCount: _answered,
+        confirmedAtMs: _atMs,
+        ...model
+      }) => model,
+    )
+  }
+
+  #tellCut(instanceId: string): void {
+    const homes = this.#homesByInstance.get(instanceId)?.values() ?? []
+    const models = this.#cut.take(instanceId, [...homes, ...this.#leaving])
+    this.#options.ask({ kind: 'models-cut', instanceId, models })
   }
 
   #replace(instanceId: string, models: readonly LoadedModel[]): void {
@@ -180,7 +205,8 @@ export class ModelDirectory {
     const confirmedAtMs = this.#options.nowMs()
     const isSame = known?.modelId === model.modelId && known.seat === model.seat
     // The same object while it is the same model: what uses it is counted there.
-    const home = isSame ? known : { ...model, inUseCount: 0, confirmedAtMs }
+    const counts = { inUseCount: 0, outstandingCount: 0, answeredCount: 0 }
+    const home = isSame ? known : { ...model, ...counts, confirmedAtMs }
     home.confirmedAtMs = confirmedAtMs
     if (known !== undefined && !isSame) this.#remove(known)
     const homes = this.#homesByInstance.get(instanceId) ?? new Map<string, ModelHome>()

@@ -35,19 +35,22 @@ interface Counter {
   readonly instance: InstanceRoute
   readonly line: RoundRobin<ModelWaiter>
   readonly outstandingByModel: Map<string, number>
+  /** Of the slots on it. */
+  readonly owner: ModelSlotOwner
 }
 
 /** The right to have one invocation of a model outstanding on an instance, until it is disposed of. */
 export class ModelSlot implements Disposable {
   readonly #slot: Slot
   #home: ModelHome
-  readonly #giveBack: (home: ModelHome) => void
+  readonly #owner: ModelSlotOwner
   #isHeld = true
 
-  constructor(slot: Slot, home: ModelHome, giveBack: (home: ModelHome) => void) {
+  constructor(slot: Slot, home: ModelHome, owner: ModelSlotOwner) {
     this.#slot = slot
     this.#home = home
-    this.#giveBack = giveBack
+    this.#owner = owner
+    home.outstandingCount += 1
   }
 
   get instance(): InstanceRoute {
@@ -65,19 +68,34 @@ export class ModelSlot implements Disposable {
 
   /** Its model has come back in another place of the same instance; the uses of both places are the caller's to count. */
   moveTo(home: ModelHome): void {
+    this.#home.outstandingCount -= 1
+    home.outstandingCount += 1
     this.#home = home
   }
 
   recordReply(): void {
+    this.#home.answeredCount += 1
     this.#slot.recordReply()
+  }
+
+  recordCut(): void {
+    this.#owner.recordCut(this.#home)
   }
 
   [Symbol.dispose](): void {
     if (!this.#isHeld) return
     this.#isHeld = false
+    this.#home.outstandingCount -= 1
     this.#slot[Symbol.dispose]()
-    this.#giveBack(this.#home)
+    this.#owner.giveBack(this.#home)
   }
+}
+
+/** Who hears of a slot's end. */
+interface ModelSlotOwner {
+  readonly giveBack: (home: ModelHome) => void
+  /** The connection to the container broke beneath the invocation. */
+  readonly recordCut: (home: ModelHome) => void
 }
 
 /**
@@ -118,9 +136,7 @@ export class ModelLane {
     }
     for (const instance of variant.instances) {
       if (this.#counterByInstance.has(instance.instanceId)) continue
-      const outstandingByModel = new Map<string, number>()
-      const line = new RoundRobin<ModelWaiter>()
-      this.#counterByInstance.set(instance.instanceId, { instance, line, outstandingByModel })
+      this.#counterByInstance.set(instance.instanceId, this.#createCounter(instance))
     }
   }
 
@@ -175,6 +191,19 @@ export class ModelLane {
     return () => counter.line.remove(targetModel, waiter)
   }
 
+  #createCounter(instance: InstanceRoute): Counter {
+    const counter: Counter = {
+      instance,
+      line: new RoundRobin<ModelWaiter>(),
+      outstandingByModel: new Map<string, number>(),
+      owner: {
+        giveBack: (home) => this.#giveBack(counter, home),
+        recordCut: (home) => this.#options.directory.recordCut(home),
+      },
+    }
+    return counter
+  }
+
   #candidateOf({ instance, line }: Counter, use: InstanceUse, targetModel: string): Candidate {
     const { directory } = this.#options
     const { instanceId } = instance
@@ -199,7 +228,7 @@ export class ModelLane {
     const { outstandingByModel } = counter
     const { targetModel } = home
     outstandingByModel.set(targetModel, (outstandingByModel.get(targetModel) ?? 0) + 1)
-    return new ModelSlot(slot, home, (last) => this.#giveBack(counter, last))
+    return new ModelSlot(slot, home, counter.owner)
   }
 
   #mayGo({ outstandingByModel }: Counter, use: InstanceUse, targetModel: string): boolean {
