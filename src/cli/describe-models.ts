@@ -1,7 +1,8 @@
+import { formatBytes } from '../platform/format-bytes.ts'
 import type { EndpointReport } from './client/reports.ts'
 import type { InstanceModelsReport, ModelMetricsReport } from './client/models-report.ts'
 import { numberField, textField } from './json.ts'
-import { formatBytes, formatTable } from './terminal/table.ts'
+import { formatTable } from './terminal/table.ts'
 import type { Terminal } from './terminal/terminal.ts'
 
 const MODELS_SHOWN_MAX = 20

@@ -1,3 +1,4 @@
+import { formatBytes } from '../platform/format-bytes.ts'
 import { findBerth } from './client/find-berth.ts'
 import type { TargetOptions } from './client/find-berth.ts'
 import { parseEndpointReport, parsePlatformReport } from './client/reports.ts'
@@ -13,7 +14,7 @@ import { CliFailure } from './failure.ts'
 import { printModels } from './describe-models.ts'
 import type { ExitReason } from './exit-codes.ts'
 import { paintStatus } from './terminal/style.ts'
-import { formatAge, formatBytes, formatTable } from './terminal/table.ts'
+import { formatAge, formatTable } from './terminal/table.ts'
 import type { Terminal } from './terminal/terminal.ts'
 
 /** Flags of `berth describe`. */

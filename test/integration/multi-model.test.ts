@@ -249,6 +249,9 @@ suite('a multi-model endpoint', () => {
     assert.match(stdout, /^AllTraffic +\d+ +[\d.]+ % +[\d.]+ ms +\d+ +[\d.]+ ms +\d+$/m)
     for (const { targetModel } of instance.models)
       assert.match(stdout, new RegExp(`^${targetModel} `, 'm'))
-    assert.match(stdout, /^m\d+\.tar\.gz +\d+s +m\d+\.tar\.gz .* bytes are taken$/m)
+    assert.match(
+      stdout,
+      /^m\d+\.tar\.gz +\d+s +m\d+\.tar\.gz .* [KMG]B of [\d.]+ [KMG]B are taken$/m,
+    )
   })
 })

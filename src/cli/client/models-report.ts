@@ -75,11 +75,14 @@ function parseInstance(json: unknown): InstanceModelsReport {
 function parseMetrics(json: unknown): ModelMetricsReport {
   const member = (metric: string, name: string): number | undefined =>
     numberField(fieldOf(json, metric), name)
+  // Of nothing there is no average: a gateway says what it counted once a second.
+  const average = (metric: string): number | undefined =>
+    member(metric, 'SampleCount') === 0 ? undefined : member(metric, 'Average')
   return {
     variantName: textField(json, 'VariantName') ?? '?',
-    hitShare: member('ModelCacheHit', 'Average'),
-    waitMicros: member('ModelLoadingWaitTime', 'Average'),
-    loadMicros: member('ModelLoadingTime', 'Average'),
+    hitShare: average('ModelCacheHit'),
+    waitMicros: average('ModelLoadingWaitTime'),
+    loadMicros: average('ModelLoadingTime'),
     loadCount: member('ModelLoadingTime', 'SampleCount'),
     unloadCount: member('ModelUnloadingTime', 'SampleCount'),
   }

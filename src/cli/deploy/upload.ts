@@ -6,9 +6,9 @@ import {
 } from '@aws-sdk/client-s3'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
+import { formatBytes } from '../../platform/format-bytes.ts'
 import { isNotFound } from '../failure.ts'
 import type { Progress } from '../terminal/progress.ts'
-import { formatBytes } from '../terminal/table.ts'
 import type { Artifact } from './artifact.ts'
 import { hashArtifact, packArtifact } from './pack.ts'
 

@@ -1,6 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os'
+import { formatBytes } from '../../platform/format-bytes.ts'
 import { fieldOf } from '../json.ts'
-import { formatBytes } from '../terminal/table.ts'
 import { error, ok, warn } from './finding.ts'
 import type { Finding } from './finding.ts'
 

@@ -1,9 +1,9 @@
 import { accessSync, constants, existsSync, statSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { formatBytes } from '../../platform/format-bytes.ts'
 import type { DataPaths } from '../../platform/data-paths.ts'
 import { fieldOf } from '../json.ts'
-import { formatBytes } from '../terminal/table.ts'
 import { error, ok, warn } from './finding.ts'
 import type { Finding } from './finding.ts'
 

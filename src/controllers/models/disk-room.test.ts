@@ -86,7 +86,7 @@ test('what is held by a load, or used by others, is never removed; then who asks
   disk.usedByOthers.add('40-others')
   await assert.rejects(room.fetch('30-next', need), {
     code: 'ServiceUnavailable',
-    message: /may take 100 bytes of the disk \(BERTH_MODEL_DISK_BYTES\)/,
+    message: /may take 100 B of the disk \(BERTH_MODEL_DISK_BYTES\)/,
   })
   assert.deepEqual(removed, [])
   disk.usedByOthers.clear()

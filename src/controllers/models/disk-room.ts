@@ -1,5 +1,6 @@
 import { DiskLedger } from '../../domain/multi-model/disk-ledger.ts'
 import type { ModelDisk, ModelFiles } from '../../ports/model-disk.ts'
+import { formatBytes } from '../../platform/format-bytes.ts'
 import { NoRoom } from './load-failure.ts'
 
 /** Files that stay on the disk until this is disposed of. */
@@ -203,6 +204,6 @@ export class DiskRoom {
 }
 
 function noRoom(bytesMax: number): NoRoom {
-  const what = `The files of models may take ${bytesMax} bytes of the disk (BERTH_MODEL_DISK_BYTES)`
+  const what = `The files of models may take ${formatBytes(bytesMax)} of the disk (BERTH_MODEL_DISK_BYTES)`
   return new NoRoom(`${what}, and what is there is in use: there is no room for another model.`)
 }

@@ -104,7 +104,7 @@ test('a model is taken away in the very moment in which the last gateway lets go
     Promise.reject(new Error('not asked')),
   )
   reside('a')
-  const evicting = evictions.evictOne('b', 'no room', NEVER)
+  const evicting = evictions.evictOne('b', { why: 'no room' }, NEVER)
   answer('g1', true)
   assert.ok(residents.find('a'))
   answer('g2', true)

@@ -1,4 +1,6 @@
+import { formatBytes } from '../../platform/format-bytes.ts'
 import { evictedEvent } from './model-decisions.ts'
+import type { EvictionCause } from './model-decisions.ts'
 import type { ModelInstance, InstanceModelsWorld } from './model-instance.ts'
 import type { Resident, Residents } from './residents.ts'
 import type { Revocations } from './revocations.ts'
@@ -50,8 +52,10 @@ export class Evictions {
     const { instance, residents } = this.#world
     const { memoryBytesMax } = instance
     while (!residents.ledger.hasRoomFor(fileBytes, memoryBytesMax) && residents.count > 0) {
-      const why = `${Math.round(residents.ledger.bytes)} of ${memoryBytesMax} bytes are taken`
-      if ((await this.evictOne(forModel, why, signal)) === 'nothing') return
+      const takenBytes = Math.round(residents.ledger.bytes)
+      const why = `${formatBytes(takenBytes)} of ${formatBytes(memoryBytesMax)} are taken`
+      const cause = { why, takenBytes, memoryBytesMax }
+      if ((await this.evictOne(forModel, cause, signal)) === 'nothing') return
     }
   }
 
@@ -61,7 +65,7 @@ export class Evictions {
    * @returns `evicted` for this model's sake; `freed` of itself meanwhile; `nothing` when there is nothing that may be
    * evicted. @throws the signal's reason.
    */
-  async evictOne(forModel: string, why: string, signal: AbortSignal): Promise<Eviction> {
+  async evictOne(forModel: string, cause: EvictionCause, signal: AbortSignal): Promise<Eviction> {
     const unloadCount = this.#unloadCount
     for (;;) {
       const [leaving] = this.#unloadingById.values()
@@ -69,7 +73,7 @@ export class Evictions {
       for (;;) {
         const victim = this.#chooseVictim(busyIds)
         if (victim === undefined) break
-        if (await this.#evict(victim, forModel, why)) return 'evicted'
+        if (await this.#evict(victim, forModel, cause)) return 'evicted'
         busyIds.add(victim.modelId)
         signal.throwIfAborted()
       }
@@ -132,13 +136,13 @@ export class Evictions {
     return residents.ranking.chooseVictim(evictable, nowMs())
   }
 
-  async #evict(victim: Resident, forModel: string, why: string): Promise<boolean> {
+  async #evict(victim: Resident, forModel: string, cause: EvictionCause): Promise<boolean> {
     const { residents, nowMs, recordEvent } = this.#world
     const { targetModel } = victim
     const explained = residents.ranking.explain(targetModel, nowMs())
     if (!(await this.unloadIdle(victim))) return false
     residents.ranking.recordEviction(targetModel, nowMs())
-    recordEvent(evictedEvent(victim, forModel, why, explained))
+    recordEvent(evictedEvent(victim, forModel, cause, explained))
     return true
   }
 

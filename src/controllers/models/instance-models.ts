@@ -294,9 +294,9 @@ export class InstanceModels {
   async #load(targetModel: string, signal: AbortSignal): Promise<void> {
     const { nowMs, stock, recordTime } = this.#world
     const startedAtMs = nowMs()
-    const why = 'its files leave the disk for others'
+    const cause = { why: 'its files leave the disk for others' }
     const freeOne = async (): Promise<boolean> =>
-      (await this.#evictions.evictOne(targetModel, why, signal)) !== 'nothing'
+      (await this.#evictions.evictOne(targetModel, cause, signal)) !== 'nothing'
     // Held until the model is resident: then they stay for that.
     using files = await stock.fetch(this.instance.prefixUrl, targetModel, { signal, freeOne })
     const fetchMs = nowMs() - startedAtMs

@@ -19,15 +19,23 @@ export function loadedEvent(model: LoadedModel, fetchMs: number): ModelEvent {
   return { kind: 'model-loaded', reason, inputs }
 }
 
+/** Why room had to be made. */
+export interface EvictionCause {
+  readonly why: string
+  /** What program and models of the instance were believed to take, and may, where that is why. */
+  readonly takenBytes?: number
+  readonly memoryBytesMax?: number
+}
+
 /** A model made room. @param ranked what it was chosen by. */
 export function evictedEvent(
   { instanceId, targetModel, modelId }: Which,
   forModel: string,
-  why: string,
+  cause: EvictionCause,
   ranked: Readonly<Record<string, number | string>>,
 ): ModelEvent {
-  const reason = `Model ${targetModel} was unloaded for ${forModel}: ${why}.`
-  const inputs = { instanceId, targetModel, modelId, forModel, why, ...ranked }
+  const reason = `Model ${targetModel} was unloaded for ${forModel}: ${cause.why}.`
+  const inputs = { instanceId, targetModel, modelId, forModel, ...cause, ...ranked }
   return { kind: 'model-evicted', reason, inputs }
 }
 

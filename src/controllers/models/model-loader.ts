@@ -66,8 +66,8 @@ export class ModelLoader {
       // There may be room by now.
       if (unloadCount !== evictions.unloadCount) continue
       // Source: data-plane reference §9.4: 507 → evict one idle model and try again.
-      const why = 'the container has no room'
-      const eviction = await evictions.evictOne(model.targetModel, why, signal)
+      const cause = { why: 'the container has no room' }
+      const eviction = await evictions.evictOne(model.targetModel, cause, signal)
       if (eviction === 'nothing') throw failure
       if (eviction === 'evicted') evictedCount += 1
     }

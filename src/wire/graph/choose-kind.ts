@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { GraphNode, NodeRef } from '../../domain/graph/graph.ts'
 import type { ChooseKind, KindKey } from './graph-schema.ts'
+import { chooseMeantKey, describeUnknownKey, describeUnknownKeys } from './unknown-key.ts'
 
 type Kind = z.ZodType<GraphNode<NodeRef>>
 
@@ -23,9 +24,15 @@ export const validateByKey: ChooseKind = (kindByKey) =>
     }
     const keys = known.filter((key) => Object.hasOwn(raw, key))
     const [key, second] = keys
-    if (key === undefined) return refuse(`A node has one of the keys ${kinds}.`)
+    if (key === undefined) {
+      const misspelt = Object.keys(raw).find((name) => chooseMeantKey(name, known) !== undefined)
+      if (misspelt === undefined) return refuse(`A node has one of the keys ${kinds}.`)
+      const message = `${describeUnknownKey(misspelt, known)} A node has one of the keys ${kinds}.`
+      context.addIssue({ code: 'custom', message, path: [misspelt] })
+      return z.NEVER
+    }
     if (second !== undefined) return refuse(`A node is one thing, not both ${key} and ${second}.`)
-    const parsed = kindByKey[key].safeParse(raw)
+    const parsed = kindByKey[key].safeParse(raw, { error: describeUnknownKeys })
     if (parsed.success) return parsed.data
     for (const { path, message } of flattenIssues(parsed.error.issues)) {
       context.addIssue({ code: 'custom', message, path: [...path] })
@@ -60,8 +67,9 @@ export function flattenIssues(issues: readonly z.core.$ZodIssue[]): readonly Sch
       return flattenIssues(meant).map((inner) => ({ ...inner, path: [...path, ...inner.path] }))
     }
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => {
-        return { path: [...path, key], message: `${key} is not known here.` }
+      const messages = issue.message.split('\n')
+      return issue.keys.map((key, index) => {
+        return { path: [...path, key], message: messages[index] ?? issue.message }
       })
     }
     if (issue.code === 'invalid_key') {

@@ -50,7 +50,17 @@ const REFUSED = [
   {
     given: 'an unknown key',
     text: VOTE.replace('quorum', 'quorom'),
-    says: /Line 8, column 5 \(graph\.scatter\.quorom\): quorom is not known here\.$/,
+    says: /Line 8, column 5 \(graph\.scatter\.quorom\): quorom is not known here; quorum is\.$/,
+  },
+  {
+    given: 'two unknown keys, one of which is like none',
+    text: VOTE.replace('quorum: 1', 'waitfor: all\n    colour: red'),
+    says: /waitfor is not known here; waitFor is\. Line 9, column 5 \(graph\.scatter\.colour\): colour is not known here\.$/,
+  },
+  {
+    given: 'an unknown kind of node',
+    text: VOTE.replace('scatter', 'scater'),
+    says: /Line 3, column 3 \(graph\.scater\): scater is not known here; scatter is\. A node has one of the keys /,
   },
   {
     given: 'another aggregate',

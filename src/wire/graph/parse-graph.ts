@@ -6,6 +6,7 @@ import type { GraphPlan } from '../../domain/graph/plan-graph.ts'
 import type { Place } from '../../domain/graph/graph.ts'
 import { flattenIssues, validateByKey } from './choose-kind.ts'
 import { createGraphSchema } from './graph-schema.ts'
+import { describeUnknownKeys } from './unknown-key.ts'
 
 /** Name of the description in the model data. */
 export const GRAPH_FILE = 'graph.yaml'
@@ -70,7 +71,7 @@ export function parseGraph(text: string, source: string = GRAPH_FILE): GraphPlan
       }),
     )
   schema ??= createGraphSchema(validateByKey)
-  const parsed = schema.safeParse(valueOf(document, refuse))
+  const parsed = schema.safeParse(valueOf(document, refuse), { error: describeUnknownKeys })
   if (!parsed.success) {
     throw refuse(
       flattenIssues(parsed.error.issues).map(({ path, message }) => ({ place: path, message })),
