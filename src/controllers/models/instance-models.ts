@@ -9,17 +9,16 @@ import { NoRoom, errorOf, failureOf } from './load-failure.ts'
 import { LoadLine } from './load-line.ts'
 import {
   loadedEvent,
-  lostEvent,
   notReplacedEvent,
   quarantinedEvent,
   replacedEvent,
   takenOverEvent,
   unloadedEvent,
 } from './model-decisions.ts'
+import { ModelDoubts } from './model-doubts.ts'
 import { modelIdOf } from './model-id.ts'
 import type { InstanceModelsWorld, ModelInstance } from './model-instance.ts'
 import { ModelLoader } from './model-loader.ts'
-import type { ModelLoad } from './model-loader.ts'
 import { Residents, loadedOf } from './residents.ts'
 import type { Resident } from './residents.ts'
 import { Revocations } from './revocations.ts'
@@ -49,7 +48,7 @@ export class InstanceModels {
   readonly #loadingByTarget = new Map<string, Promise<void>>()
   /** Gateways to be told when a load fails; when it succeeds all are. */
   readonly #askerIdsByTarget = new Map<string, Set<string>>()
-  readonly #doubtedTargets = new Set<string>()
+  readonly #doubts: ModelDoubts
   readonly #quarantine = new Quarantine<ModelFailure>()
   readonly #line: LoadLine
   readonly #revocations: Revocations
@@ -73,11 +72,21 @@ export class InstanceModels {
       residents: this.#residents,
       revocations: this.#revocations,
       loadingById,
-      isDoubted: (targetModel) => this.#doubtedTargets.has(targetModel),
+      isDoubted: (targetModel) => this.#doubts.has(targetModel),
       life: this.#life.signal,
     })
     const evictions = this.#evictions
     this.#loader = new ModelLoader({ ...world, instance, evictions, loadingById })
+    this.#doubts = new ModelDoubts({
+      ...world,
+      instance,
+      residents: this.#residents,
+      revocations: this.#revocations,
+      evictions,
+      loader: this.#loader,
+      replace: (targetModel, files) => this.#replace(targetModel, files),
+      life: this.#life.signal,
+    })
   }
 
   /** What is loaded with why it stays, and what cannot be with why. */
@@ -149,7 +158,7 @@ export class InstanceModels {
     if (isRevalidation) void this.#revalidate(targetModel)
     else if (isCopy) void this.#copy(targetModel).catch(() => undefined)
     else if (resident === undefined) this.#addAsker(gatewayId, targetModel)
-    else if (resident.modelId === doubtedModelId) void this.#doubt(gatewayId, resident)
+    else if (resident.modelId === doubtedModelId) void this.#doubts.resolve(gatewayId, resident)
     else {
       this.#revocations.refuse(resident.modelId)
       this.#world.tell(gatewayId, { kind: 'model-loaded', ...loadedOf(resident) })
@@ -175,7 +184,7 @@ export class InstanceModels {
   async done(modelId: string): Promise<void> {
     const resident = this.#residents.findById(modelId)
     if (resident === undefined || this.instance.isCaching) return
-    if (this.#doubtedTargets.has(resident.targetModel)) return
+    if (this.#doubts.has(resident.targetModel)) return
     if (!(await this.#evictions.unloadIdle(resident))) return
     this.#world.recordEvent(unloadedEvent(resident))
     this.#world.stock.discard(resident.contentHash)
@@ -189,7 +198,7 @@ export class InstanceModels {
   /** A model is not to be used for a while: what is under way ends, and nothing begins. */
   withdraw(targetModel: string): void {
     const resident = this.#residents.find(targetModel)
-    if (resident === undefined) return
+    if (resident === undefined || this.#doubts.has(targetModel)) return
     const { instanceId, modelId } = resident
     this.#residents.remove(resident)
     this.#world.tellAll({ kind: 'model-gone', instanceId, targetModel, modelId })
@@ -337,47 +346,6 @@ export class InstanceModels {
     this.#evictions.retire(replaced)
     const unloaded = this.#evictions.untilUnloaded(replaced.modelId)
     void this.#world.stock.keepUntil(replaced.contentHash, unloaded)
-  }
-
-  // The container says that it does not have what was loaded. If a load finds it there, it spoke for the model.
-  async #doubt(gatewayId: string, resident: Resident): Promise<void> {
-    const { targetModel, instanceId, modelId } = resident
-    if (this.#doubtedTargets.has(targetModel)) return
-    this.#doubtedTargets.add(targetModel)
-    this.#revocations.refuse(modelId)
-    try {
-      const answer = await this.#reload(resident)
-      if (answer === undefined) return
-      if (answer.kind === 'done') {
-        const found = this.#residents.recordSeat(resident, answer.seat)
-        this.#world.tellAll({ kind: 'model-loaded', ...loadedOf(found) })
-        this.#world.recordEvent(lostEvent(found))
-      } else {
-        const news = { kind: 'model-loaded', ...loadedOf(resident), wasPresent: true } as const
-        this.#world.tell(gatewayId, news)
-      }
-    } catch (error) {
-      if (this.#life.signal.aborted) return
-      this.#residents.remove(resident)
-      this.#world.tellAll({ kind: 'model-gone', instanceId, targetModel, modelId })
-      const failure = failureOf(error, targetModel)
-      this.#world.tell(gatewayId, { kind: 'model-failed', instanceId, targetModel, failure })
-    } finally {
-      this.#doubtedTargets.delete(targetModel)
-    }
-  }
-
-  /** @returns undefined when other content is there by now, and was loaded as the model that it is. */
-  async #reload(resident: Resident): Promise<ModelLoad | undefined> {
-    const { targetModel, modelId, contentHash } = resident
-    const { signal } = this.#life
-    const { prefixUrl } = this.instance
-    using files = await this.#world.stock.fetch(prefixUrl, targetModel, { signal }, contentHash)
-    if (files.contentHash !== contentHash) {
-      await this.#replace(targetModel, files)
-      return undefined
-    }
-    return await this.#loader.load({ modelId, targetModel, directory: files.directory }, signal)
   }
 
   async #revalidate(targetModel: string): Promise<void> {
