@@ -70,6 +70,23 @@ suite('faults in a call', () => {
     })
   }
 
+  test('a thread that ends among many calls: each call runs once, and only the one that ended it fails', async () => {
+    await using server = await serve({ SAGEMAKER_MODEL_SERVER_WORKERS: '2' })
+    await until('both threads', () => server.output.split('model loaded').length === 3)
+    const orders = Array.from({ length: 60 }, (_, at) => (at === 30 ? 'exit' : `say ${at}`))
+    const replies = await Promise.all(orders.map((what) => server.ask(order(what))))
+    assert.deepEqual(
+      replies.map(({ status }) => status),
+      orders.map((what) => (what === 'exit' ? 500 : 200)),
+    )
+    await until('the prints', () => server.output.split('does ').length > orders.length)
+    const counts = orders.map((what) => server.output.split(`does ${what}\n`).length - 1)
+    assert.deepEqual(
+      counts,
+      orders.map(() => 1),
+    )
+  })
+
   for (const what of ['sleep', 'spin']) {
     test(`a handler that is slower than SAGEMAKER_MODEL_SERVER_TIMEOUT (${what}): 500, and another thread`, async () => {
       await using server = await serve({ SAGEMAKER_MODEL_SERVER_TIMEOUT: '1' })

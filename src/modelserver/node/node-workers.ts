@@ -1,8 +1,14 @@
 import { Buffer } from 'node:buffer'
 import type { UserWorker, UserWorkerListener, WorkerKind } from '../user-code/user-worker.ts'
+import { AHEAD_MAX, Claims, createClaimMemory } from './claims.ts'
 import { threadUrl } from './thread-url.ts'
 import { NodeThread } from './thread.ts'
-import type { FromThread, SageMakerThreadData, ToThread } from './worker/sagemaker-messages.ts'
+import type {
+  FromThread,
+  SageMakerThreadData,
+  SageMakerWorkerData,
+  ToThread,
+} from './worker/sagemaker-messages.ts'
 
 /** What the threads of one model are started with. */
 export interface NodeLaunch {
@@ -13,23 +19,32 @@ export interface NodeLaunch {
 
 /** Threads that run the handler contract in Node. */
 export function nodeWorkers(launch: NodeLaunch): WorkerKind {
-  return { name: 'Node worker', start: (listener) => new NodeWorker(launch, listener) }
+  return {
+    name: 'Node worker',
+    aheadMax: AHEAD_MAX,
+    start: (listener) => new NodeWorker(launch, listener),
+  }
 }
 
 const NOTHING = Buffer.alloc(0)
 
 class NodeWorker implements UserWorker {
   readonly #thread: NodeThread<ToThread, FromThread>
-  /** Parts that were taken while the thread was to wait. */
+  readonly #claims: Claims
+  /** Parts that were taken while the thread was to wait, and of which call. */
   #heldCount = 0
+  #heldCallId = 0
   #isPaused = false
 
   constructor(launch: NodeLaunch, { onMessage, onExit }: UserWorkerListener) {
+    const claimMemory = createClaimMemory()
+    this.#claims = new Claims(claimMemory)
+    const data: SageMakerWorkerData = { ...launch.data, claimMemory }
     this.#thread = new NodeThread<ToThread, FromThread>(
-      { ...launch, url: threadUrl('sagemaker-thread') },
+      { ...launch, data, url: threadUrl('sagemaker-thread') },
       {
         onMessage: ({ callId, message, body }) => {
-          if (message.kind === 'reply-data') this.#takePart()
+          if (message.kind === 'reply-data') this.#takePart(callId)
           onMessage(callId, message, body === undefined ? NOTHING : asBuffer(body))
         },
         onExit,
@@ -40,11 +55,16 @@ class NodeWorker implements UserWorker {
   run(callId: number, head: Parameters<UserWorker['run']>[1], body: Buffer): void {
     // A copy that can be moved: small bodies share the memory of others.
     const own = new Uint8Array(body)
-    this.#thread.post({ kind: 'invoke', callId, head, body: own }, [own.buffer])
+    const place = this.#claims.offer(callId)
+    this.#thread.post({ kind: 'invoke', callId, place, head, body: own }, [own.buffer])
   }
 
-  interrupt(): void {
-    this.#thread.post({ kind: 'cancel' })
+  takeBack(callId: number): boolean {
+    return this.#claims.claimById(callId)
+  }
+
+  interrupt(callId: number): void {
+    this.#thread.post({ kind: 'cancel', callId })
   }
 
   pause(): void {
@@ -54,7 +74,7 @@ class NodeWorker implements UserWorker {
   resume(): void {
     this.#isPaused = false
     if (this.#heldCount === 0) return
-    this.#thread.post({ kind: 'credit', count: this.#heldCount })
+    this.#thread.post({ kind: 'credit', callId: this.#heldCallId, count: this.#heldCount })
     this.#heldCount = 0
   }
 
@@ -66,9 +86,11 @@ class NodeWorker implements UserWorker {
     return this.#thread.close()
   }
 
-  #takePart(): void {
-    if (this.#isPaused) this.#heldCount += 1
-    else this.#thread.post({ kind: 'credit', count: 1 })
+  #takePart(callId: number): void {
+    if (!this.#isPaused) return this.#thread.post({ kind: 'credit', callId, count: 1 })
+    if (this.#heldCallId !== callId) this.#heldCount = 0
+    this.#heldCallId = callId
+    this.#heldCount += 1
   }
 }
 

@@ -7,6 +7,8 @@ import type { PythonLaunch } from './python-worker.ts'
 export function pythonWorkers(launch: Omit<PythonLaunch, 'program'>): WorkerKind {
   return {
     name: 'Python worker',
+    // Its interrupts name no call.
+    aheadMax: 0,
     start: ({ onMessage, onExit }) => {
       const worker = new PythonWorker(
         { ...launch, program: 'sagemaker' },
@@ -17,6 +19,7 @@ export function pythonWorkers(launch: Omit<PythonLaunch, 'program'>): WorkerKind
       )
       return {
         run: (callId, head, body) => worker.send(INVOKE, callId, head, body),
+        takeBack: () => false,
         interrupt: () => worker.interrupt(),
         pause: () => worker.pause(),
         resume: () => worker.resume(),

@@ -23,11 +23,14 @@ const WAITING_BYTES_MAX = 256 * 1024 * 1024
 /**
  * Workers with one model each, and the line of invocations in front of them: first come, first served, bounded in
  * count and bytes. A call whose caller leaves goes from the line, or is interrupted.
+ *
+ * Where all workers are busy with short calls, the next ones are handed to them ahead of time. Those count as waiting, and
+ * are taken back where one turns out to be slow or another has nothing to do: none waits for a worker while one is free.
  */
 export class SeatPool {
   readonly #options: SeatPoolOptions
   readonly #seats: Seat[] = []
-  readonly #waiting = new Set<UserCall>()
+  #waiting = new Set<UserCall>()
   #waitingBytes = 0
   #lastCallId = 0
   #wasReady = false
@@ -65,8 +68,8 @@ export class SeatPool {
   invoke(invocation: Invocation, signal: AbortSignal): Promise<Reply> {
     this.#refuseWhenFull(invocation)
     return new Promise((resolve, reject) => {
-      const call = { id: this.#nextId(), invocation, signal, resolve, reject }
-      const seat = this.#freeSeat()
+      const call: UserCall = { id: this.#nextId(), invocation, signal, resolve, reject }
+      const seat = this.#waiting.size === 0 ? this.#chooseSeat() : undefined
       if (seat !== undefined) return seat.run(call)
       this.#enterLine(call)
     })
@@ -75,42 +78,53 @@ export class SeatPool {
   #refuseWhenFull({ body }: Invocation): void {
     const unready = this.unreadiness()
     if (unready !== undefined) throw new Rejection(503, `No model to invoke: ${unready}.`)
-    if (this.#freeSeat() !== undefined) return
-    const isFull = this.#waiting.size >= this.#options.waitingMax
-    if (!isFull && this.#waitingBytes + body.length <= WAITING_BYTES_MAX) return
-    throw new Rejection(503, `All workers are busy and ${this.#waiting.size} invocations wait.`)
+    if (this.#seats.some(({ isIdle }) => isIdle)) return
+    const ahead = this.#seats.flatMap((seat) => seat.ahead)
+    const waitingCount = this.#waiting.size + ahead.length
+    const aheadBytes = ahead.reduce((sum, { invocation }) => sum + invocation.body.length, 0)
+    const bytes = this.#waitingBytes + aheadBytes + body.length
+    if (waitingCount < this.#options.waitingMax && bytes <= WAITING_BYTES_MAX) return
+    throw new Rejection(503, `All workers are busy and ${waitingCount} invocations wait.`)
   }
 
-  // As large as a frame's number.
+  // As large as a frame's number, and not 0, which is no call.
   #nextId(): number {
-    this.#lastCallId = (this.#lastCallId + 1) % 2 ** 32
+    this.#lastCallId = (this.#lastCallId % (2 ** 32 - 1)) + 1
     return this.#lastCallId
   }
 
   #enterLine(call: UserCall): void {
     this.#waiting.add(call)
     this.#waitingBytes += call.invocation.body.length
-    const leave = (): void => {
-      if (this.#leaveLine(call)) call.reject(new Error('The client left before its call ran.'))
+    call.onAbort = () => {
+      this.#leaveLine(call)
+      call.reject(new Error('The client left before its call ran.'))
     }
-    call.signal.addEventListener('abort', leave, { once: true })
+    call.signal.addEventListener('abort', call.onAbort, { once: true })
   }
 
-  #leaveLine(call: UserCall): boolean {
-    const wasWaiting = this.#waiting.delete(call)
-    if (wasWaiting) this.#waitingBytes -= call.invocation.body.length
-    return wasWaiting
+  #leaveLine(call: UserCall): void {
+    this.#waiting.delete(call)
+    this.#waitingBytes -= call.invocation.body.length
+    if (call.onAbort !== undefined) call.signal.removeEventListener('abort', call.onAbort)
   }
 
-  #freeSeat(): Seat | undefined {
-    return this.#seats.find(({ isIdle }) => isIdle)
+  // One that is idle, else that with the fewest calls.
+  #chooseSeat(): Seat | undefined {
+    let chosen: Seat | undefined
+    for (const seat of this.#seats) {
+      if (seat.isIdle) return seat
+      if (seat.hasRoom && seat.ahead.length < (chosen?.ahead.length ?? Infinity)) chosen = seat
+    }
+    return chosen
   }
 
   #addSeat(): void {
     const seat: Seat = new Seat({
       ...this.#options,
       onLoaded: (model) => this.#onLoaded(model),
-      onIdle: () => this.#dispatch(seat),
+      onRoom: () => this.#dispatch(seat),
+      onTakenBack: (calls) => this.#lineUpFirst(calls),
       onLoadFailed: (reason) => this.#failStart(reason),
       onDeath: () => this.#failLineWithoutHope(),
     })
@@ -125,10 +139,26 @@ export class SeatPool {
   }
 
   #dispatch(seat: Seat): void {
-    const [call] = this.#waiting
-    if (call === undefined) return
-    this.#leaveLine(call)
-    seat.run(call)
+    for (const other of this.#seats) {
+      const aheadCount = other === seat ? 0 : other.ahead.length
+      if (aheadCount === 0) continue
+      if (!other.isBrisk) other.takeBack(aheadCount)
+      else if (seat.isIdle && this.#waiting.size === 0) other.takeBack(Math.ceil(aheadCount / 2))
+    }
+    for (const call of this.#waiting) {
+      if (!seat.hasRoom) return
+      this.#leaveLine(call)
+      seat.run(call)
+    }
+  }
+
+  // They came before all that waits.
+  #lineUpFirst(calls: readonly UserCall[]): void {
+    const later = this.#waiting
+    this.#waiting = new Set()
+    for (const call of calls) this.#enterLine(call)
+    for (const call of later) this.#waiting.add(call)
+    for (const seat of this.#seats) if (seat.isIdle) this.#dispatch(seat)
   }
 
   // A model that has never been loaded will not load the next time either.

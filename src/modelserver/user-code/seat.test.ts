@@ -14,11 +14,13 @@ function startSeat() {
   let worker: UserWorkerListener | undefined
   const kind: WorkerKind = {
     name: 'test worker',
+    aheadMax: 0,
     start: (listener) => {
       worker = listener
       const tell = (what: string) => () => void told.push(what)
       return {
         run: tell('run'),
+        takeBack: () => false,
         interrupt: tell('interrupt'),
         kill: tell('kill'),
         pause: tell('pause'),
@@ -32,7 +34,8 @@ function startSeat() {
     callMsMax: CALL_MS_MAX,
     log: () => undefined,
     onLoaded: () => undefined,
-    onIdle: () => undefined,
+    onRoom: () => undefined,
+    onTakenBack: () => undefined,
     onLoadFailed: () => false,
     onDeath: () => undefined,
   })

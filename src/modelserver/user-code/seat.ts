@@ -12,6 +12,8 @@ const CANCEL_MS_MAX = 5_000
 const INTERRUPT_INTERVAL_MS = 100
 const RESTART_DELAY_MS_MIN = 100
 const RESTART_DELAY_MS_MAX = 10_000
+// A worker that has been busy with one call for longer may be so for long: nothing is handed to it ahead of time.
+const BRISK_MS_MAX = 2
 
 /** What a seat needs. */
 export interface SeatOptions {
@@ -21,8 +23,10 @@ export interface SeatOptions {
   readonly log: Log
   /** The worker has loaded the model. */
   readonly onLoaded: (model: string) => void
-  /** It takes a call. */
-  readonly onIdle: () => void
+  /** It takes a call, or one more. */
+  readonly onRoom: () => void
+  /** Calls that it was handed and that it has not begun, first come first. */
+  readonly onTakenBack: (calls: readonly UserCall[]) => void
   /** It did not load the model. @returns whether to try again. */
   readonly onLoadFailed: (reason: string) => boolean
   readonly onDeath: () => void
@@ -31,13 +35,18 @@ export interface SeatOptions {
 /**
  * One place for a worker: loading → idle ⇄ busy with one call → dead → loading again, after a delay that doubles
  * with every death in a row and is forgotten at the first answer.
+ *
+ * While calls are short it is handed the next ones ahead of time: waking a worker for each, and being woken by its answer,
+ * costs more than a small call does. One that it has not begun can be taken back, and is when the worker dies.
  */
 export class Seat {
   readonly #options: SeatOptions
   #worker: UserWorker | undefined
   #state: 'loading' | 'idle' | 'busy' | 'dead' = 'dead'
-  #call: UserCall | undefined
-  #onAbort: (() => void) | undefined
+  /** In the order in which the worker runs them: the first is running, unless it is just about to. */
+  #calls: UserCall[] = []
+  /** When the first of them became that. */
+  #begunAtMs = 0
   #patience: NodeJS.Timeout | undefined
   #cancelling: NodeJS.Timeout | undefined
   #loadFailure: string | undefined
@@ -63,6 +72,27 @@ export class Seat {
     return this.#state === 'dead'
   }
 
+  /** Nothing tells that the call which it runs takes long. */
+  get isBrisk(): boolean {
+    return (
+      this.#state === 'busy' &&
+      this.#cancelling === undefined &&
+      this.#calls[0]?.stream === undefined &&
+      performance.now() - this.#begunAtMs < BRISK_MS_MAX
+    )
+  }
+
+  /** It takes a call, or one more. */
+  get hasRoom(): boolean {
+    if (this.#state === 'idle') return true
+    return this.#calls.length <= this.#options.kind.aheadMax && this.isBrisk
+  }
+
+  /** Calls beside the one that it runs. */
+  get ahead(): readonly UserCall[] {
+    return this.#calls.slice(1)
+  }
+
   start(): void {
     this.#state = 'loading'
     this.#loadFailure = undefined
@@ -73,16 +103,24 @@ export class Seat {
     })
   }
 
-  /** Runs a call; the seat is idle. */
+  /** Runs a call after those that it has; there is room for it. */
   run(call: UserCall): void {
     this.#state = 'busy'
-    this.#call = call
+    this.#calls.push(call)
     const { headers, body, method, path } = call.invocation
     const requestId = headers['x-amzn-requestid'] ?? randomUUID()
     this.#worker?.run(call.id, { method, path, headers, requestId }, body)
-    this.#expect()
-    this.#onAbort = () => this.#cancel(call)
-    call.signal.addEventListener('abort', this.#onAbort, { once: true })
+    if (this.#calls.length === 1) this.#begin()
+    call.onAbort = () => this.#cancel(call)
+    call.signal.addEventListener('abort', call.onAbort, { once: true })
+  }
+
+  /** Gives back the last so many calls, as far as the worker has not begun them. */
+  takeBack(countMax: number): void {
+    const last = this.#calls.slice(Math.max(0, this.#calls.length - countMax))
+    const taken = last.filter(({ id }) => this.#worker?.takeBack(id))
+    for (const call of taken) this.#remove(call)
+    if (taken.length > 0) this.#options.onTakenBack(taken)
   }
 
   async close(): Promise<void> {
@@ -96,7 +134,7 @@ export class Seat {
       this.#loadFailure = message.message
       return
     }
-    const call = this.#call
+    const [call] = this.#calls
     if (call === undefined || call.id !== callId) return
     this.#deathCount = 0
     this.#answer(call, message, body)
@@ -106,17 +144,18 @@ export class Seat {
     this.#state = 'idle'
     this.lastWords = ''
     this.#options.onLoaded(model)
-    this.#options.onIdle()
+    this.#options.onRoom()
   }
 
   #answer(call: UserCall, message: WorkerMessage, body: Buffer): void {
     switch (message.kind) {
       case 'reply':
         call.resolve({ status: message.status, headers: message.headers, body: Buffer.from(body) })
-        return this.#finish()
+        return this.#finish(call)
       case 'reply-start':
         call.stream = this.#createStream(call)
         call.resolve({ status: message.status, headers: message.headers, body: call.stream })
+        this.takeBack(this.ahead.length)
         return this.#expect()
       case 'reply-data':
         // What comes for a caller that has left is dropped, or it would hold the worker up.
@@ -125,14 +164,14 @@ export class Seat {
         return
       case 'reply-end':
         call.stream?.end()
-        return this.#finish()
+        return this.#finish(call)
       case 'reply-broken':
         call.stream?.end(new Error(message.message))
-        return this.#finish()
+        return this.#finish(call)
       case 'cancelled':
         call.stream?.end(new Error('The client left.'))
         call.reject(new Error('The client left.'))
-        return this.#finish()
+        return this.#finish(call)
       case 'loaded':
       case 'load-failed':
         return
@@ -147,7 +186,7 @@ export class Seat {
       },
       onDrained: () => {
         this.#worker?.resume()
-        if (this.#call === call) this.#expect()
+        if (this.#calls[0] === call) this.#expect()
       },
       onAbandoned: () => this.#cancel(call),
     })
@@ -164,18 +203,24 @@ export class Seat {
   }
 
   #cancel(call: UserCall): void {
-    if (this.#call !== call || this.#cancelling !== undefined) return
+    if (this.#calls.includes(call) && this.#worker?.takeBack(call.id) === true) {
+      call.reject(new Error('The client left before its call ran.'))
+      return this.#finish(call)
+    }
+    // One that has begun behind the first: the answer of that is on its way, and this one's turn comes with it.
+    if (this.#calls[0] !== call || this.#cancelling !== undefined) return
     // What it still sends for this call must not wait for a reader that is gone.
     this.#worker?.resume()
-    this.#worker?.interrupt()
+    this.#worker?.interrupt(call.id)
     const startedAtMs = performance.now()
     this.#cancelling = setInterval(() => {
-      if (performance.now() - startedAtMs < CANCEL_MS_MAX) this.#worker?.interrupt()
+      if (performance.now() - startedAtMs < CANCEL_MS_MAX) this.#worker?.interrupt(call.id)
       else {
         const reason = `went on for ${CANCEL_MS_MAX / 1000} s after its caller had left`
         this.#kill(`${reason} and was replaced`)
       }
     }, INTERRUPT_INTERVAL_MS)
+    this.takeBack(this.ahead.length)
   }
 
   #kill(because: string): void {
@@ -183,33 +228,46 @@ export class Seat {
     this.#worker?.kill()
   }
 
-  #finish(): void {
-    this.#release()
-    this.#state = 'idle'
-    this.#worker?.resume()
-    this.#options.onIdle()
+  #begin(): void {
+    this.#begunAtMs = performance.now()
+    this.#expect()
   }
 
-  #release(): void {
-    const call = this.#call
-    this.#call = undefined
+  #finish(call: UserCall): void {
+    const wasFirst = this.#calls[0] === call
+    this.#remove(call)
+    if (wasFirst) this.#stopWatching()
+    const [next] = this.#calls
+    if (next === undefined) this.#state = 'idle'
+    else if (wasFirst) {
+      this.#begin()
+      if (next.signal.aborted) this.#cancel(next)
+    }
+    this.#options.onRoom()
+  }
+
+  #remove(call: UserCall): void {
+    this.#calls = this.#calls.filter((other) => other !== call)
+    if (call.onAbort !== undefined) call.signal.removeEventListener('abort', call.onAbort)
+  }
+
+  #stopWatching(): void {
     clearTimeout(this.#patience)
     clearInterval(this.#cancelling)
     this.#cancelling = undefined
-    if (call !== undefined && this.#onAbort !== undefined) {
-      call.signal.removeEventListener('abort', this.#onAbort)
-    }
+    this.#worker?.resume()
   }
 
   #bury(how: string): void {
     const wasLoading = this.#state === 'loading'
     const { name } = this.#options.kind
     const reason = this.#loadFailure ?? this.#killedBecause ?? how
-    const call = this.#call
-    this.#release()
+    if (!this.#isClosed) this.takeBack(this.#calls.length)
     this.#state = 'dead'
+    this.#stopWatching()
     this.#worker = undefined
-    if (call !== undefined) {
+    for (const call of this.#calls) {
+      this.#remove(call)
       call.stream?.end(new Error(`The ${name} ${reason}.`))
       call.reject(new Rejection(500, `The ${name} ${reason}.`))
     }

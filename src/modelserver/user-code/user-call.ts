@@ -11,4 +11,6 @@ export interface UserCall {
   readonly reject: (error: Error) => void
   /** Its reply, once that has begun as a stream. */
   stream?: ReplyStream
+  /** What listens to its signal. */
+  onAbort?: () => void
 }

@@ -18,11 +18,13 @@ export interface CallHead {
   readonly requestId: string
 }
 
-/** A process or thread that runs user code, one call at a time. */
+/** A process or thread that runs user code, one call at a time, in the order in which it is handed them. */
 export interface UserWorker {
   run(callId: number, head: CallHead, body: Buffer): void
-  /** Asks the call that it runs to end, because nobody waits for it any more. May be repeated. */
-  interrupt(): void
+  /** @returns whether a call that it was handed has not begun, and now never will. */
+  takeBack(callId: number): boolean
+  /** Asks the call, which it runs, to end, because nobody waits for it any more. May be repeated. */
+  interrupt(callId: number): void
   /** Makes a worker that streams wait, until {@link UserWorker.resume}. */
   pause(): void
   resume(): void
@@ -43,5 +45,7 @@ export interface UserWorkerListener {
 export interface WorkerKind {
   /** In messages: `Python worker`. */
   readonly name: string
+  /** Calls that a worker may be handed beside the one that it runs. */
+  readonly aheadMax: number
   start(listener: UserWorkerListener): UserWorker
 }

@@ -7,20 +7,28 @@ export interface SageMakerThreadData extends UserCodePlace {
   readonly defaultAccept: string
 }
 
+/** The same, as each thread gets it. */
+export interface SageMakerWorkerData extends SageMakerThreadData {
+  /** Of `Claims`. */
+  readonly claimMemory: SharedArrayBuffer
+}
+
 /** Parts of a stream that may be under way to the model server. */
 export const CREDIT_COUNT = 16
 
-/** To the thread. */
+/** To the thread. Calls may come while it has one: they wait in it. */
 export type ToThread =
   | {
       readonly kind: 'invoke'
       readonly callId: number
+      /** Of its claim. */
+      readonly place: number
       readonly head: CallHead
       readonly body: Uint8Array
     }
-  | { readonly kind: 'cancel' }
+  | { readonly kind: 'cancel'; readonly callId: number }
   /** So many parts of a stream have been taken. */
-  | { readonly kind: 'credit'; readonly count: number }
+  | { readonly kind: 'credit'; readonly callId: number; readonly count: number }
 
 /** From the thread. */
 export interface FromThread {

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { WorkerMessage } from '../../user-code/user-worker.ts'
+import { Claims } from '../claims.ts'
 import { toBytes, toJson } from './content.ts'
 import { replyToError } from './error-reply.ts'
 import { Handler, isStream } from './handler.ts'
@@ -10,11 +11,16 @@ import type { HandlerReply } from './handler.ts'
 import { loadUserCode } from './load-user-code.ts'
 import { printError } from './output.ts'
 import { CREDIT_COUNT } from './sagemaker-messages.ts'
-import type { FromThread, SageMakerThreadData, ToThread } from './sagemaker-messages.ts'
+import type { FromThread, SageMakerWorkerData, ToThread } from './sagemaker-messages.ts'
 
 if (parentPort === null) throw new Error('This is the program of a thread.')
 const port: MessagePort = parentPort
-const data: SageMakerThreadData = workerData
+const data: SageMakerWorkerData = workerData
+const claims = new Claims(data.claimMemory)
+/** Handed ahead of time, in the order in which they are to run. */
+const waiting: InvokeMessage[] = []
+let isServing = false
+let callingId = 0
 let calling = new AbortController()
 let creditCount = CREDIT_COUNT
 let onCredit: (() => void) | undefined
@@ -29,10 +35,17 @@ await loadUserCode(
   (message) => send(0, { kind: 'load-failed', message }),
 )
 
+type InvokeMessage = Extract<ToThread, { kind: 'invoke' }>
+
 function receive(handler: Handler, message: ToThread): void {
+  if (message.kind === 'invoke') {
+    waiting.push(message)
+    if (!isServing) void serveWaiting(handler)
+    return
+  }
+  // It is of a call that has ended meanwhile.
+  if (message.callId !== callingId) return
   switch (message.kind) {
-    case 'invoke':
-      return void serve(handler, message)
     case 'cancel':
       return calling.abort(new DOMException('The caller has left.', 'AbortError'))
     case 'credit':
@@ -41,10 +54,16 @@ function receive(handler: Handler, message: ToThread): void {
   }
 }
 
-async function serve(
-  handler: Handler,
-  { callId, head, body }: Extract<ToThread, { kind: 'invoke' }>,
-): Promise<void> {
+async function serveWaiting(handler: Handler): Promise<void> {
+  isServing = true
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    if (claims.claim(next.callId, next.place)) await serve(handler, next)
+  }
+  isServing = false
+}
+
+async function serve(handler: Handler, { callId, head, body }: InvokeMessage): Promise<void> {
+  callingId = callId
   calling = new AbortController()
   creditCount = CREDIT_COUNT
   const { signal } = calling
