@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { Patience } from '../../platform/patience.ts'
 import { findResidentBytes } from '../../platform/process-identity.ts'
 
 /** What a waiting process is told to become. */
@@ -87,13 +88,13 @@ export class PoolMember {
    */
   async assign(assignment: Assignment): Promise<ChildProcess | undefined> {
     const { promise, resolve } = Promise.withResolvers<boolean>()
-    // An answer that has come while this process was held up is read first.
-    const timer = setTimeout(() => setImmediate(resolve, false), this.#answerMsMax)
+    const patience = new Patience()
+    patience.begin(this.#answerMsMax, () => resolve(false))
     this.#onAssigned = resolve
     if (!this.isReady) resolve(false)
     else this.#child.send({ kind: 'assign', ...assignment }, (error) => error && resolve(false))
     const isAssigned = await promise
-    clearTimeout(timer)
+    patience.end()
     this.#onAssigned = undefined
     if (!isAssigned) {
       this.discard()

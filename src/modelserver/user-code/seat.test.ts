@@ -46,7 +46,7 @@ function startSeat() {
 }
 
 test('a stream that waits for its reader is not taken for a worker that is silent', async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] })
+  t.mock.timers.enable({ apis: ['setTimeout', 'setImmediate'] })
   const { seat, say, told } = startSeat()
   const replied = Promise.withResolvers<Reply>()
   const invocation = { method: 'POST', path: '/', headers: {}, body: Buffer.alloc(0) }

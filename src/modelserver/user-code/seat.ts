@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
+import { Patience } from '../../platform/patience.ts'
 import type { Log } from '../log.ts'
 import { Rejection } from '../rejection.ts'
 import { ReplyStream } from './reply-stream.ts'
@@ -47,7 +48,7 @@ export class Seat {
   #calls: UserCall[] = []
   /** When the first of them became that. */
   #begunAtMs = 0
-  #patience: NodeJS.Timeout | undefined
+  readonly #patience = new Patience()
   #cancelling: NodeJS.Timeout | undefined
   #loadFailure: string | undefined
   #killedBecause: string | undefined
@@ -182,7 +183,7 @@ export class Seat {
     return new ReplyStream({
       onFull: () => {
         this.#worker?.pause()
-        clearTimeout(this.#patience)
+        this.#patience.end()
       },
       onDrained: () => {
         this.#worker?.resume()
@@ -195,11 +196,10 @@ export class Seat {
   // Of every sign of life the next is expected within the same time, so a stream may last.
   #expect(): void {
     const { callMsMax } = this.#options
-    clearTimeout(this.#patience)
-    this.#patience = setTimeout(() => {
+    this.#patience.begin(callMsMax, () => {
       const limit = `${callMsMax / 1000} s (SAGEMAKER_MODEL_SERVER_TIMEOUT)`
       this.#kill(`did not answer within ${limit} and was replaced`)
-    }, callMsMax)
+    })
   }
 
   #cancel(call: UserCall): void {
@@ -252,7 +252,7 @@ export class Seat {
   }
 
   #stopWatching(): void {
-    clearTimeout(this.#patience)
+    this.#patience.end()
     clearInterval(this.#cancelling)
     this.#cancelling = undefined
     this.#worker?.resume()

@@ -1,4 +1,5 @@
 import { backOffDelayMs } from '../../../domain/back-off.ts'
+import { Patience } from '../../../platform/patience.ts'
 import type { Log } from '../../log.ts'
 import { NodeThread } from '../../node/thread.ts'
 import type { ThreadLaunch } from '../../node/thread.ts'
@@ -39,7 +40,7 @@ export class NodeInstance implements ModelInstance {
   #thread: NodeThread<ToTensorThread, FromTensorThread> | undefined
   #loaded: Promise<DeclaredSignature>
   #run: Run | undefined
-  #patience: NodeJS.Timeout | undefined
+  readonly #patience = new Patience()
   #killedBecause: string | undefined
   #deathCount = 0
   #wasLoaded = false
@@ -128,25 +129,23 @@ export class NodeInstance implements ModelInstance {
       return times
     } finally {
       cancelling.stop()
-      clearTimeout(this.#patience)
+      this.#patience.end()
       this.#run = undefined
     }
   }
 
   #expect(thread: NodeThread<ToTensorThread, FromTensorThread>): void {
     const { callMsMax } = this.#options
-    clearTimeout(this.#patience)
     if (callMsMax === 0) return
     const because = `did not answer within ${callMsMax / 1000} s (node,call-timeout-seconds)`
-    this.#patience = setTimeout(() => this.#kill(thread, because), callMsMax)
+    this.#patience.begin(callMsMax, () => this.#kill(thread, because))
   }
 
   #cancel(thread: NodeThread<ToTensorThread, FromTensorThread>, run: Run): void {
     run.isCancelled = true
     thread.post({ kind: 'cancel' })
-    clearTimeout(this.#patience)
     const because = `went on for ${CANCEL_MS_MAX / 1000} s after nobody waited any more`
-    this.#patience = setTimeout(() => this.#kill(thread, because), CANCEL_MS_MAX)
+    this.#patience.begin(CANCEL_MS_MAX, () => this.#kill(thread, because))
   }
 
   #kill(thread: NodeThread<ToTensorThread, FromTensorThread>, because: string): void {

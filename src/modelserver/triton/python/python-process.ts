@@ -1,3 +1,4 @@
+import { Patience } from '../../../platform/patience.ts'
 import type { WorkerFrame } from '../../python/channel.ts'
 import { PythonWorker } from '../../python/python-worker.ts'
 import type { PythonLaunch } from '../../python/python-worker.ts'
@@ -40,7 +41,7 @@ export class PythonProcess {
   readonly #listener: ProcessListener
   /** What is being waited for; the worker does one thing at a time. */
   #pending: PromiseWithResolvers<TritonMessage> | undefined
-  #patience: NodeJS.Timeout | undefined
+  readonly #patience = new Patience()
   #patienceMs = 0
   readonly #readiness = new Map<number, (isReady: boolean) => void>()
   #lastNumber = 0
@@ -97,11 +98,12 @@ export class PythonProcess {
     const number = (this.#lastNumber = (this.#lastNumber + 1) % 2 ** 32)
     return new Promise((resolve) => {
       const settle = (isReady: boolean): void => {
-        clearTimeout(timer)
+        patience.end()
         this.#readiness.delete(number)
         resolve(isReady)
       }
-      const timer = setTimeout(() => settle(false), READINESS_MS_MAX)
+      const patience = new Patience()
+      patience.begin(READINESS_MS_MAX, () => settle(false))
       this.#readiness.set(number, settle)
       this.#worker.send(TO_WORKER.askReadiness, number, {})
     })
@@ -137,12 +139,12 @@ export class PythonProcess {
 
   // Of every sign of life the next is expected within the same time.
   #expect(): void {
-    clearTimeout(this.#patience)
+    this.#patience.end()
     const limitMs = this.#patienceMs
     if (limitMs === 0 || this.#pending === undefined) return
-    this.#patience = setTimeout(() => {
+    this.#patience.begin(limitMs, () => {
       this.kill(`did not answer within ${limitMs / 1000} s and was replaced`)
-    }, limitMs)
+    })
   }
 
   #receive(frame: WorkerFrame): void {
@@ -171,7 +173,7 @@ export class PythonProcess {
   }
 
   #settle(settle: (pending: PromiseWithResolvers<TritonMessage>) => void): void {
-    clearTimeout(this.#patience)
+    this.#patience.end()
     const pending = this.#pending
     this.#pending = undefined
     if (pending !== undefined) settle(pending)
