@@ -45,7 +45,7 @@ export async function measureEnsemble({ scale, show }: BenchOptions): Promise<Se
   return {
     title: 'Ensemble: one call against three',
     text:
-      `\`berth model-server\` over HTTP with three models (MLP ${WIDTH}→256→${WIDTH}, one instance each, \`dynamic_batching\`) one after the other: as an ` +
+      `\`berth model-server\` over HTTP with three models (MLP ${WIDTH}→256→${WIDTH}, two instances each as Triton has them by default, \`dynamic_batching\`) one after the other: as an ` +
       'ensemble, and called one by one by a client that hands the tensor of each answer to the next. Binary tensors; the client is a raw ' +
       'socket in its own process on the same cores and does nothing but copy the tensor, which is the least that a call can cost a client. ' +
       `A request is a row through all three. Medians of ${roundCount} interleaved rounds. The second table: \`tritonclient\` in Python over HTTP, ` +

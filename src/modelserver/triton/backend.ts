@@ -3,6 +3,7 @@ import type { Tensor } from '../../wire/oip/tensor.ts'
 import type { Log } from '../log.ts'
 import type { ConfigSource } from './config-source.ts'
 import type { ModelConfig } from './model-config.ts'
+import type { InstanceData, OutputTensor } from './onnx/instance-messages.ts'
 
 /** What a model gives for one request; a decoupled model gives any number of them. */
 export interface InferenceResponse {
@@ -43,9 +44,56 @@ export interface ExecutionTimes {
 
 /** One copy of a model. It executes one batch at a time. */
 export interface ModelInstance {
-  /** Runs the requests together, answers each of them, and resolves when it is free again. Never rejects. */
-  execute(requests: readonly InferenceRequest[]): Promise<ExecutionTimes>
+  /**
+   * Runs the requests together, answers each of them, and resolves when it is free again. Never rejects.
+   *
+   * @param followUps may be run with what the batch gave before anyone asks for it; an instance may ignore them
+   */
+  execute(
+    requests: readonly InferenceRequest[],
+    followUps?: readonly FollowUp[],
+  ): Promise<ExecutionTimes>
   close(): Promise<void>
+}
+
+/** Knows what is probably run next with the outputs of a request. */
+export interface NextRuns {
+  /** Chooses the runs that are worth doing together with a batch of requests of so many rows. */
+  choose(rowCounts: readonly number[]): readonly FollowUp[]
+}
+
+/** A run that probably comes next, of another model, with nothing but what the runs before it gave. */
+export interface FollowUp {
+  readonly model: FollowUpModel
+  readonly inputs: readonly FollowUpSource[]
+  readonly outputNames: readonly string[]
+}
+
+/** Where an input of a follow-up comes from. */
+export interface FollowUpSource {
+  readonly name: string
+  /** Place of a follow-up before it in the list; -1: the batch itself. */
+  readonly from: number
+  readonly output: string
+}
+
+/** A model that an instance of another may run ahead of its requests. */
+export interface FollowUpModel {
+  readonly data: InstanceData
+  /** Keeps what a run gave until somebody asks for it, or its inputs are forgotten. */
+  keep(run: KeptRun): void
+  /** Whether something is kept that may be for this request. */
+  hasKept(request: Pick<InferenceRequest, 'inputs'>): boolean
+  /** Calls back when it serves no more. @returns what takes that back. */
+  onClose(run: () => void): () => void
+}
+
+/** A run ahead of its requests. */
+export interface KeptRun {
+  readonly inputs: readonly OutputTensor[]
+  readonly outputs: readonly OutputTensor[]
+  readonly inputNs: number
+  readonly inferNs: number
 }
 
 /** One version of a model, to be loaded. */
@@ -62,6 +110,8 @@ export interface LoadedModel {
   /** Auto-completed and normalised. */
   readonly config: ModelConfig
   readonly instances: readonly ModelInstance[]
+  /** Undefined: only its own instances run it. */
+  readonly followUpModel?: FollowUpModel | undefined
   /** Whether the model itself says that it can serve now; undefined where models do not. */
   isReady?(): Promise<boolean>
   /** Why a request cannot be run, though it fits the config; undefined when it can. */

@@ -16,6 +16,8 @@ export interface SharedResources {
   readonly turns: Turns
   /** Undefined: no answers are kept. */
   readonly cache: ResponseCache | undefined
+  /** How long the thread of one model may run what an ensemble asks of others next, in microseconds; 0: never. */
+  readonly runAheadUsMax: number
 }
 
 /** What a runner is made of. */
@@ -51,7 +53,8 @@ export async function createRunner(parts: RunnerParts): Promise<Runner> {
     return new SequenceScheduler({ ...common, model, batching, initialStates, log })
   }
   const batching = scheduling.kind === 'dynamic' ? scheduling.batching : undefined
-  return addCache(new Scheduler({ ...common, batching }), config, statistics, shared)
+  const { followUpModel } = loaded
+  return addCache(new Scheduler({ ...common, batching, followUpModel }), config, statistics, shared)
 }
 
 /** Puts the cache in front of a runner, if its config asks for that and there is one; otherwise, as in Triton, nothing. */

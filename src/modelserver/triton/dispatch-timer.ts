@@ -5,6 +5,7 @@ export class DispatchTimer {
   readonly #dispatch: () => void
   #timer: NodeJS.Timeout | undefined
   #isSoon = false
+  #isAfterThis = false
 
   constructor(dispatch: () => void) {
     this.#dispatch = dispatch
@@ -16,6 +17,16 @@ export class DispatchTimer {
     this.#isSoon = true
     setImmediate(() => {
       this.#isSoon = false
+      this.#dispatch()
+    })
+  }
+
+  /** When what runs now has come to its end: what arrives together from another model can run together. */
+  afterThis(): void {
+    if (this.#isAfterThis) return
+    this.#isAfterThis = true
+    queueMicrotask(() => {
+      this.#isAfterThis = false
       this.#dispatch()
     })
   }

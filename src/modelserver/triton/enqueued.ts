@@ -1,4 +1,4 @@
-import type { ExecutionTimes, InferenceRequest, InferenceResponse } from './backend.ts'
+import type { ExecutionTimes, InferenceRequest, InferenceResponse, NextRuns } from './backend.ts'
 import { ServingError } from './serving-error.ts'
 import type { RequestTrace } from './trace/request-trace.ts'
 
@@ -9,6 +9,8 @@ export interface Enqueued extends Omit<InferenceRequest, 'respond' | 'fail'> {
   readonly onExecuted?: ((times: ExecutionTimes) => void) | undefined
   /** What is recorded of it, if anything; steps of an ensemble are its children. */
   readonly trace: RequestTrace | undefined
+  /** What an ensemble runs next with its outputs; undefined when that is open. */
+  readonly followUps?: NextRuns | undefined
   respond(response: InferenceResponse, isFinal: boolean): void
   fail(error: ServingError): void
 }

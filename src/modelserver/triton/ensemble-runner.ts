@@ -5,6 +5,7 @@ import type { Tensor } from '../../wire/oip/tensor.ts'
 import type { ExecutionTimes, InferenceResponse } from './backend.ts'
 import { nowNs } from './clock.ts'
 import type { Enqueued } from './enqueued.ts'
+import { FollowUps } from './follow-ups.ts'
 import type { ModelConfig } from './model-config.ts'
 import { Drain, stopped } from './runner.ts'
 import type { Runner } from './runner.ts'
@@ -20,16 +21,23 @@ export interface EnsembleOptions {
   /** Finds the version that serves a step now. @throws ServingError */
   readonly find: (step: EnsembleStep) => ServedVersion
   readonly statistics: Statistics
+  /** How long the thread of one step's model may run what follows, in microseconds; 0: each model runs in its own. */
+  readonly runAheadUsMax: number
 }
 
 /** Runs the requests of an ensemble through its steps, each as soon as its tensors are there. */
 export class EnsembleRunner implements Runner {
-  readonly #options: EnsembleOptions
+  readonly #options: RunOptions
   readonly #drain = new Drain(() => this.#outstandingCount)
   #outstandingCount = 0
 
   constructor(options: EnsembleOptions) {
-    this.#options = options
+    const { steps, find, runAheadUsMax: usMax } = options
+    const followUps = steps.map((_step, firstIndex) => {
+      const ofStep = new FollowUps({ steps, firstIndex, usMax, find })
+      return usMax === 0 || ofStep.isEmpty ? undefined : ofStep
+    })
+    this.#options = { ...options, followUps }
   }
 
   get outstandingCount(): number {
@@ -58,9 +66,14 @@ interface StoredTensor {
   readonly isBatched: boolean
 }
 
+interface RunOptions extends EnsembleOptions {
+  /** What the ensemble does with the outputs of each step, where that can be told. */
+  readonly followUps: readonly (FollowUps | undefined)[]
+}
+
 /** One request on its way through the steps. */
 class EnsembleRun {
-  readonly #options: EnsembleOptions
+  readonly #options: RunOptions
   readonly #request: Enqueued
   readonly #whenOver: () => void
   /** Undefined stands for an optional tensor that nobody gave. */
@@ -77,7 +90,7 @@ class EnsembleRun {
   #isAnswered = false
   #isLeft = false
 
-  constructor(options: EnsembleOptions, request: Enqueued, whenOver: () => void) {
+  constructor(options: RunOptions, request: Enqueued, whenOver: () => void) {
     this.#options = options
     this.#request = request
     this.#whenOver = whenOver
@@ -101,16 +114,17 @@ class EnsembleRun {
         for (const index of chooseReadySteps(steps, this.#needed, this.#started, this.#tensors)) {
           const step = steps[index]
           this.#started.add(index)
-          if (step !== undefined && this.#failure === undefined) this.#start(step)
+          if (step !== undefined && this.#failure === undefined) this.#start(step, index)
         }
       }
     }
     this.#leaveWhenDone()
   }
 
-  #start(step: EnsembleStep): void {
+  #start(step: EnsembleStep, index: number): void {
     const { signal, id, parameters, priority, timeoutMs, trace } = this.#request
     const { correlationId, isSequenceStart, isSequenceEnd } = this.#flags
+    const { steps, followUps } = this.#options
     this.#openCount += 1
     try {
       const served = this.#options.find(step)
@@ -126,6 +140,8 @@ class EnsembleRun {
         isSequenceEnd,
         signal,
         trace: trace?.createChild(),
+        // Steps that are not needed are not run ahead either.
+        followUps: this.#needed.size === steps.length ? followUps[index] : undefined,
         onExecuted: (times: ExecutionTimes) => {
           this.#times.push(times)
           this.#openCount -= 1

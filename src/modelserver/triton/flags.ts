@@ -34,6 +34,8 @@ export const FLAGS = {
   'http-max-input-size': { default: '67108864' },
   // Berth's own: a bound that tritonserver does not have.
   'stream-unread-bytes': { default: '268435456' },
+  // Berth's own; what is run ahead must be little beside the wake-ups that it saves. Source: decision 0010.
+  'ensemble-run-ahead-us': { default: '200' },
   'http-restricted-api': refused('routes are not restricted one by one; put a proxy in front'),
   'allow-grpc': { default: 'true' },
   'grpc-port': { default: '8001' },

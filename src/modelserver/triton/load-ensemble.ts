@@ -27,6 +27,7 @@ export type FindStep = (step: EnsembleStep) => ServedVersion
 export async function loadEnsemble(
   { source, version, modelDirectory }: EnsembleToLoad,
   find: FindStep,
+  runAheadUsMax: number,
 ): Promise<ServedVersion> {
   const { name } = source
   const config = source.complete(undefined)
@@ -45,7 +46,7 @@ export async function loadEnsemble(
     throw new ServingError('UNSUPPORTED', message)
   }
   const statistics = new Statistics(Date.now)
-  const runner = new EnsembleRunner({ config, steps, find, statistics })
+  const runner = new EnsembleRunner({ config, steps, find, statistics, runAheadUsMax })
   const labels = new Map([
     ...inheritLabels(config, steps, composing),
     ...(await readLabels(config, modelDirectory)),

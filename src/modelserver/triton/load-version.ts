@@ -35,7 +35,7 @@ export interface LoadVersionOptions {
 export async function loadVersion(options: LoadVersionOptions): Promise<ServedVersion> {
   const { source, version, modelDirectory, backends, log, shared } = options
   if (source.backend === ENSEMBLE) {
-    const served = await loadEnsemble(options, options.findStep)
+    const served = await loadEnsemble(options, options.findStep, shared.runAheadUsMax)
     const { runner, config, statistics } = served
     return { ...served, runner: addCache(runner, config, statistics, options.shared) }
   }

@@ -46,10 +46,15 @@ try {
   process.exit(CANNOT_START)
 }
 
-function createShared({ cacheBytes, resourceSizes }: TritonOptions): SharedResources {
+function createShared({
+  cacheBytes,
+  resourceSizes,
+  runAheadUsMax,
+}: TritonOptions): SharedResources {
   return {
     turns: resourceSizes === undefined ? UNLIMITED : new RateLimiter(resourceSizes),
     cache: cacheBytes > 0 ? new ResponseCache(cacheBytes) : undefined,
+    runAheadUsMax,
   }
 }
 

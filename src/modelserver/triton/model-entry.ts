@@ -43,6 +43,16 @@ export function readyVersions({ versions }: ModelEntry): readonly ServedVersion[
     .flatMap(([, { served }]) => served ?? [])
 }
 
+/** The largest version that serves: asked for by every request. */
+export function latestReady({ versions }: ModelEntry): ServedVersion | undefined {
+  let latest: ServedVersion | undefined
+  for (const { state, served } of versions.values()) {
+    if (state !== 'READY' || served === undefined) continue
+    if (latest === undefined || served.version > latest.version) latest = served
+  }
+  return latest
+}
+
 /** Rows of a model, its versions ascending; keys of which there is nothing to say are left out. */
 export function indexRows({ name, versions }: ModelEntry): readonly IndexRow[] {
   if (versions.size === 0) return [{ name }]

@@ -7,7 +7,7 @@ import type { SharedResources } from './create-runner.ts'
 import type { FindStep } from './load-ensemble.ts'
 import type { LoadOverride } from './load-override.ts'
 import { loadVersion, retireVersion } from './load-version.ts'
-import { indexRows, readyVersions } from './model-entry.ts'
+import { indexRows, latestReady, readyVersions } from './model-entry.ts'
 import type { IndexRow, ModelEntry } from './model-entry.ts'
 import { planLoad } from './plan-load.ts'
 import type { LoadPlan, LoadWish, ReadConfig } from './plan-load.ts'
@@ -78,7 +78,7 @@ export class ModelRepository {
     const unknown = `Request for unknown model: '${name}'`
     if (entry === undefined) throw new ServingError('NOT_FOUND', `${unknown} is not found`)
     if (version === undefined) {
-      const latest = readyVersions(entry).at(-1)
+      const latest = latestReady(entry)
       if (latest === undefined) {
         throw new ServingError('NOT_FOUND', `${unknown} has no available versions`)
       }

@@ -33,6 +33,8 @@ export interface TritonOptions {
   readonly cacheBytes: number
   /** Sizes of resources by name; undefined: instances run when they are free. */
   readonly resourceSizes: ReadonlyMap<string, number> | undefined
+  /** How long the thread of one model may run what an ensemble asks of others next, in microseconds; 0: never. */
+  readonly runAheadUsMax: number
   /** Whether clients may keep tensors in memory that the server reads and writes too. */
   readonly sharesMemory: boolean
   readonly trace: TraceOptions
@@ -90,6 +92,7 @@ export function parseTritonOptions(args: readonly string[]): TritonOptions {
       values.get('rate-limit-resource') ?? [],
       problems,
     ),
+    runAheadUsMax: read.integer('ensemble-run-ahead-us', 0, 1_000_000),
     sharesMemory: read.boolean('allow-client-shm'),
     trace: readTraceOptions(values, problems),
     log: readLogValues(read, problems),

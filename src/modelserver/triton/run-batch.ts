@@ -1,4 +1,4 @@
-import type { ExecutionTimes, InferenceRequest } from './backend.ts'
+import type { ExecutionTimes, FollowUp, InferenceRequest } from './backend.ts'
 import { nowNs } from './clock.ts'
 import type { Enqueued } from './enqueued.ts'
 import type { Seat } from './rate-limiter.ts'
@@ -26,16 +26,32 @@ export async function runBatch(
 ): Promise<void> {
   seat.executionCount += 1
   const runs = entries.map((entry) => new RunEntry(entry, statistics))
+  const rowCounts = entries.map(({ request }) => Math.max(1, request.batchSize))
+  const rowCount = rowCounts.reduce((sum, one) => sum + one, 0)
+  const followUps = chooseFollowUps(entries, rowCounts)
   seat.polling?.begin(seat.lastRunUs)
-  const times = await seat.instance.execute(runs.map(({ request }) => request))
+  const times = await seat.instance.execute(
+    runs.map(({ request }) => request),
+    followUps,
+  )
   seat.polling?.end()
   seat.lastRunUs = (times.outputStartNs - times.inputEndNs) / 1000
   const answered = runs.filter(({ isAnswered }) => isAnswered)
   if (answered.length > 0) {
-    const rowCount = entries.reduce((sum, { request }) => sum + Math.max(1, request.batchSize), 0)
     statistics.recordExecution(times, rowCount)
   }
   for (const run of answered) run.executed(times)
+}
+
+// Only of a batch that goes the same way as a whole.
+function chooseFollowUps(
+  entries: readonly BatchEntry[],
+  rowCounts: readonly number[],
+): readonly FollowUp[] {
+  const followUps = entries[0]?.request.followUps
+  if (followUps === undefined) return []
+  if (entries.some(({ request }) => request.followUps !== followUps)) return []
+  return followUps.choose(rowCounts)
 }
 
 /** One request of a batch while it is run and answered. */

@@ -7,6 +7,11 @@ export interface Runner {
   readonly outstandingCount: number
   /** Takes a request. It is answered or fails, once. */
   enqueue(request: Enqueued): void
+  /**
+   * How long a batch of requests of so many rows would run, in microseconds, if they came together now; undefined when they would
+   * wait, be parted, or not be run at all.
+   */
+  foresee?(rowCounts: readonly number[]): number | undefined
   /** Takes no more requests; resolves when those that came have been answered. */
   drain(): Promise<void>
 }

@@ -97,6 +97,7 @@ async function play(given: readonly Spec[], batching: DynamicBatching) {
   const scheduler = new Scheduler({
     seats: createSeats(instances, [{ count: 2, limits: { needs: [], priority: 0 } }]),
     turns: UNLIMITED,
+    followUpModel: undefined,
     batching,
     maxBatchSize: ROWS_MAX,
     raggedInputs: new Set(),

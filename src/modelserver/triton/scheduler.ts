@@ -1,8 +1,10 @@
+import { BatchCostModel, predictBatchMs } from '../../domain/batch-cost.ts'
 import type { BatchCost } from '../../domain/batch-cost.ts'
 import { decideBatch } from '../../domain/batching.ts'
 import type { WaitingItem } from '../../domain/batching.ts'
 import type { DynamicBatching, QueuePolicy } from '../../domain/dynamic-batch.ts'
 import { choosePriority, decideDeadline, PriorityLine } from '../../domain/queue-policy.ts'
+import type { FollowUpModel } from './backend.ts'
 import { nowNs } from './clock.ts'
 import { DispatchTimer } from './dispatch-timer.ts'
 import { withRequestId } from './enqueued.ts'
@@ -26,6 +28,8 @@ export interface SchedulerOptions {
   /** Names of inputs whose shape may differ within a batch. */
   readonly raggedInputs: ReadonlySet<string>
   readonly statistics: Statistics
+  /** Undefined: nothing is run before it is asked for. */
+  readonly followUpModel: FollowUpModel | undefined
 }
 
 interface Ticket extends WaitingItem {
@@ -52,6 +56,7 @@ export class Scheduler implements Runner {
   readonly #answers: OrderedAnswers | undefined
   readonly #timer = new DispatchTimer(() => this.#dispatch())
   readonly #drain = new Drain(() => this.outstandingCount)
+  readonly #cost = new BatchCostModel()
   #runningCount = 0
 
   constructor(options: SchedulerOptions) {
@@ -101,7 +106,32 @@ export class Scheduler implements Runner {
     if (request.signal.aborted) return this.#refuse(ordered, cancelled())
     request.signal.addEventListener('abort', cancel, { once: true })
     this.#line.add(ticket)
-    this.#timer.soon()
+    if (this.#options.followUpModel?.hasKept(request) === true) this.#timer.afterThis()
+    else this.#timer.soon()
+  }
+
+  foresee(rowCounts: readonly number[]): number | undefined {
+    const { batching, maxBatchSize } = this.#options
+    const [seat] = this.#idle
+    if (seat === undefined || seat.limits.needs.length > 0) return undefined
+    if (this.#drain.isBegun || this.#line.size > 0) return undefined
+    const rowCount = rowCounts.reduce((sum, one) => sum + one, 0)
+    if (batching === undefined) {
+      if (rowCounts.length > 1) return undefined
+    } else {
+      const waiting = rowCounts.map((one) => {
+        return { enqueuedAtMs: 0, deadlineAtMs: Infinity, rowCount: one, shapeKey: '' }
+      })
+      const { preferredSizes, queueDelayMs } = batching
+      const arrivalOrder = { preferredSizes, queueDelayMs, nextDeadlineAtMs: Infinity }
+      const limits = { rowsMax: Math.max(1, maxBatchSize), itemsMax: waiting.length, arrivalOrder }
+      if (decideBatch(waiting, NO_COST, limits, 0).take.length < waiting.length) return undefined
+    }
+    const { fixedMs, perRowMs } = this.#cost
+    const isKnown = fixedMs > 0 || perRowMs > 0
+    return isKnown
+      ? predictBatchMs({ fixedMs, perRowMs, inflation: 1 }, rowCount) * 1000
+      : undefined
   }
 
   /** Takes no more requests; resolves when those that came have been answered. */
@@ -166,6 +196,10 @@ export class Scheduler implements Runner {
       ticket.stopListening()
     }
     await runBatch(seat, tickets, this.#options.statistics)
+    if (seat.lastRunUs > 0) {
+      const rowCount = tickets.reduce((sum, ticket) => sum + ticket.rowCount, 0)
+      this.#cost.record(rowCount, seat.lastRunUs / 1000)
+    }
     this.#runningCount -= tickets.length
     this.#rise(seat)
     this.#drain.settle()

@@ -1,5 +1,5 @@
 import type { Parameters } from '../../wire/oip/request-parameters.ts'
-import type { ExecutionTimes, InferenceResponse, LoadedModel } from './backend.ts'
+import type { ExecutionTimes, InferenceResponse, LoadedModel, NextRuns } from './backend.ts'
 import type { Tensor } from '../../wire/oip/tensor.ts'
 import { nowNs } from './clock.ts'
 import { withRequestId } from './enqueued.ts'
@@ -30,6 +30,8 @@ export interface IncomingRequest {
   readonly onExecuted?: (times: ExecutionTimes) => void
   /** What is to be recorded of it. */
   readonly trace?: RequestTrace | undefined
+  /** What is run next with its outputs. */
+  readonly followUps?: NextRuns | undefined
 }
 
 /** Takes the answers to a request. */
@@ -75,6 +77,7 @@ export function submit(served: ServedVersion, request: IncomingRequest, answers:
       timeoutMs: request.timeoutUs / 1000,
       requestStartNs,
       onExecuted: request.onExecuted,
+      followUps: request.followUps,
       ...normalised,
       respond: (response, isFinal) => answers.respond(toPublic(config, response), isFinal),
       fail: (error) => answers.fail(error),

@@ -33,6 +33,8 @@ export interface TritonImageOptions {
   readonly onStartFailure: (failure: unknown) => void
 }
 
+// As by default in the model server: less than the wake-ups that it saves (decision 0010).
+const RUN_AHEAD_US_MAX = 200
 const HELD_BYTES_MAX = 512 * 1024 * 1024
 // Source: reference §13.1; the platform strips headers that it does not know, so the length is in the type.
 const BINARY_TYPE = 'application/vnd.sagemaker-triton.binary+json;json-header-size='
@@ -104,7 +106,7 @@ class TritonImage implements Image {
       repositories: [modelDirectory],
       backends: { onnxruntime: new OnnxBackend(), python: this.#python, node: this.#node },
       readConfig: createConfigReader({ isAutoCompleting: true, configName: '', ...settings }),
-      shared: { turns: UNLIMITED, cache: undefined },
+      shared: { turns: UNLIMITED, cache: undefined, runAheadUsMax: RUN_AHEAD_US_MAX },
       log,
     })
     this.#frames = new ImageFrames(this, { ...options, heldBytesMax: HELD_BYTES_MAX })

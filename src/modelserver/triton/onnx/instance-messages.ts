@@ -17,11 +17,38 @@ export interface PlacedTensor {
   readonly byteLength: number
 }
 
-/** To an instance's thread: one run. */
-export interface ToInstance {
+/** To an instance's thread. */
+export type ToInstance =
+  | ({ readonly kind: 'run' } & BatchRun)
+  /** Another model is to be loaded beside its own, for follow-ups. */
+  | { readonly kind: 'attach'; readonly key: number; readonly data: InstanceData }
+  | { readonly kind: 'detach'; readonly key: number }
+
+/** One run, and others with what it gave. */
+export interface BatchRun {
   readonly buffer: ArrayBuffer
   readonly inputs: readonly PlacedTensor[]
   readonly outputNames: readonly string[]
+  readonly followUps: readonly FollowUpRun[]
+}
+
+/** A run of a model that was attached. */
+export interface FollowUpRun {
+  readonly key: number
+  readonly inputs: readonly {
+    readonly name: string
+    /** Place of a follow-up before it in the list; -1: the batch itself. */
+    readonly from: number
+    readonly output: string
+  }[]
+  readonly outputNames: readonly string[]
+}
+
+/** What a follow-up gave. */
+export interface FollowUpResult {
+  readonly outputs: readonly OutputTensor[]
+  readonly inputNs: number
+  readonly inferNs: number
 }
 
 /** An output with memory of its own. */
@@ -41,6 +68,10 @@ export type FromInstance =
       readonly outputs: readonly OutputTensor[]
       readonly inputEndNs: number
       readonly outputStartNs: number
+      /** Of the first ones, up to one that failed. */
+      readonly followUps: readonly FollowUpResult[]
+      readonly followUpsNs: number
     }
+  | { readonly kind: 'attached'; readonly key: number }
   /** The run failed; the instance goes on. */
   | { readonly kind: 'run-failed'; readonly message: string }

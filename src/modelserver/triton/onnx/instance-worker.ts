@@ -11,7 +11,15 @@ import type { Session } from '../../onnx/session.ts'
 import { StartFailure } from '../../start-failure.ts'
 import { nowNs } from '../clock.ts'
 import { bytesOfElements, toDatatype, toElementType, viewElements } from './element-bytes.ts'
-import type { FromInstance, InstanceData, OutputTensor, ToInstance } from './instance-messages.ts'
+import type {
+  BatchRun,
+  FollowUpResult,
+  FollowUpRun,
+  FromInstance,
+  InstanceData,
+  OutputTensor,
+  ToInstance,
+} from './instance-messages.ts'
 
 if (parentPort === null) throw new Error('This is the program of a thread.')
 const data: InstanceData = workerData
@@ -22,7 +30,15 @@ async function runInstance(port: MessagePort): Promise<void> {
     port.postMessage(message, moved)
   try {
     const session = await createSession(data.modelPath, data.choices)
-    port.on('message', (run: ToInstance) => void answer(session, run, send))
+    const attached = new Map<number, Session>()
+    port.on('message', (message: ToInstance) => {
+      if (message.kind === 'run') void answer({ session, attached }, message, send)
+      else if (message.kind === 'attach') void attach(attached, message, send)
+      else {
+        void attached.get(message.key)?.close()
+        attached.delete(message.key)
+      }
+    })
     send({ kind: 'loaded', signature: session.signature })
   } catch (error) {
     const failure = error instanceof StartFailure ? error : explainLoadError('model.onnx', error)
@@ -30,9 +46,27 @@ async function runInstance(port: MessagePort): Promise<void> {
   }
 }
 
+async function attach(
+  attached: Map<number, Session>,
+  { key, data: { modelPath, choices } }: Extract<ToInstance, { kind: 'attach' }>,
+  send: (message: FromInstance) => void,
+): Promise<void> {
+  try {
+    attached.set(key, await createSession(modelPath, choices))
+    send({ kind: 'attached', key })
+  } catch {
+    // It runs in its own threads only.
+  }
+}
+
+interface Sessions {
+  readonly session: Session
+  readonly attached: ReadonlyMap<number, Session>
+}
+
 async function answer(
-  session: Session,
-  { buffer, inputs, outputNames }: ToInstance,
+  { session, attached }: Sessions,
+  { buffer, inputs, outputNames, followUps }: BatchRun,
   send: (message: FromInstance, moved?: ArrayBuffer[]) => void,
 ): Promise<void> {
   try {
@@ -45,17 +79,58 @@ async function answer(
     const inputEndNs = nowNs()
     const results = await session.run(tensors)
     const outputStartNs = nowNs()
-    const outputs = results
-      .filter(({ name }) => outputNames.includes(name))
-      .map(({ name, type, dims, elements }): OutputTensor => {
-        const shape = [...dims]
-        return { name, datatype: toDatatype(type), shape, data: bytesOfElements(elements) }
-      })
-    send({ kind: 'executed', outputs, inputEndNs, outputStartNs }, movable(outputs))
+    const followed = await runFollowUps(attached, followUps, results)
+    const followUpsNs = followUps.length === 0 ? 0 : nowNs() - outputStartNs
+    const outputs = toOutputs(results, outputNames)
+    send(
+      { kind: 'executed', outputs, inputEndNs, outputStartNs, followUps: followed, followUpsNs },
+      movable([...outputs, ...followed.flatMap((one) => one.outputs)]),
+    )
   } catch (error) {
     const message = withoutSourcePath(error instanceof Error ? error.message : String(error))
     send({ kind: 'run-failed', message })
   }
+}
+
+async function runFollowUps(
+  attached: ReadonlyMap<number, Session>,
+  followUps: readonly FollowUpRun[],
+  batchResults: readonly NamedTensor[],
+): Promise<readonly FollowUpResult[]> {
+  const given: (readonly NamedTensor[])[] = []
+  const followed: FollowUpResult[] = []
+  try {
+    for (const { key, inputs, outputNames } of followUps) {
+      const startNs = nowNs()
+      const tensors = inputs.flatMap(({ name, from, output }) => {
+        const source = from < 0 ? batchResults : given[from]
+        const tensor = source?.find((one) => one.name === output)
+        return tensor === undefined ? [] : { ...tensor, name }
+      })
+      const inputEndNs = nowNs()
+      const results = await attached.get(key)?.run(tensors)
+      if (results === undefined) break
+      const inferNs = nowNs() - inputEndNs
+      given.push(results)
+      const outputs = toOutputs(results, outputNames)
+      followed.push({ outputs, inputNs: inputEndNs - startNs, inferNs })
+    }
+  } catch {
+    // Whoever asks for it gets the same error from the model's own thread.
+  }
+  return followed
+}
+
+function toOutputs(
+  results: readonly NamedTensor[],
+  outputNames: readonly string[],
+): readonly OutputTensor[] {
+  return results
+    .filter(({ name }) => outputNames.includes(name))
+    .map(({ name, type, dims, elements }): OutputTensor => {
+      const shape = [...dims]
+      return { name, datatype: toDatatype(type), shape, data: bytesOfElements(elements) }
+    })
 }
 
 // What a graph hands through lies in the input's memory, and may do so twice.

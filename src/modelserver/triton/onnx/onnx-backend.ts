@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { GraphTensor } from '../../../wire/oip/onnx-config.ts'
 import { splitBytes } from '../../../wire/oip/tensor.ts'
 import type { Tensor } from '../../../wire/oip/tensor.ts'
@@ -9,8 +9,12 @@ import type { Log } from '../../log.ts'
 import type { Backend, LoadedModel, ModelToLoad } from '../backend.ts'
 import { ServingError } from '../serving-error.ts'
 import { toDatatype } from './element-bytes.ts'
+import { KeptRuns } from './kept-runs.ts'
 import { OnnxInstance } from './onnx-instance.ts'
 import { toSessionChoices } from './session-settings.ts'
+
+// Every thread that runs a model ahead has a copy of it.
+const FOLLOW_UP_BYTES_MAX = 8 * 1024 * 1024
 
 /** ONNX models, each instance with a session in a thread of its own. */
 export class OnnxBackend implements Backend {
@@ -18,7 +22,8 @@ export class OnnxBackend implements Backend {
     const modelPath = await findModelFile(versionDirectory, source.modelFilename)
     const { batchForm } = source
     const data = { modelPath, choices: toSessionChoices(source.written) }
-    const instances = [new OnnxInstance(data, batchForm, log)]
+    const kept = new KeptRuns(data)
+    const instances = [new OnnxInstance(kept, batchForm, log)]
     try {
       // The first one tells what the model is, and thereby how many there are to be.
       const signature = await instances[0]?.signature
@@ -27,15 +32,26 @@ export class OnnxBackend implements Backend {
         outputs: (signature?.outputs ?? []).map(toGraphPort),
       })
       while (instances.length < config.instanceCount) {
-        instances.push(new OnnxInstance(data, batchForm, log))
+        instances.push(new OnnxInstance(kept, batchForm, log))
       }
       await Promise.all(instances.map((instance) => instance.signature))
-      return { config, instances, findRefusal }
+      const isSmall = (await bytesOf(dirname(modelPath))) <= FOLLOW_UP_BYTES_MAX
+      const followUpModel = batchForm === undefined && isSmall ? kept : undefined
+      return { config, instances, findRefusal, followUpModel }
     } catch (error) {
       await Promise.all(instances.map((instance) => instance.close()))
       throw error
     }
   }
+}
+
+/** Of the files in a folder, external weights among them. */
+async function bytesOf(directory: string): Promise<number> {
+  const names = await readdir(directory)
+  const sizes = await Promise.all(
+    names.map(async (name) => (await stat(join(directory, name))).size),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 async function findModelFile(versionDirectory: string, filename: string): Promise<string> {

@@ -2,12 +2,20 @@ import type { Worker } from 'node:worker_threads'
 import type { Signature } from '../../codecs/signature.ts'
 import type { Log } from '../../log.ts'
 import { startThread } from '../../onnx/start-thread.ts'
-import type { ExecutionTimes, InferenceRequest, ModelInstance } from '../backend.ts'
+import type {
+  ExecutionTimes,
+  FollowUp,
+  InferenceRequest,
+  KeptRun,
+  ModelInstance,
+} from '../backend.ts'
 import type { BatchForm } from '../batch-form.ts'
 import { nowNs } from '../clock.ts'
 import { gatherInputs, scatterOutputs } from '../gather.ts'
 import { ServingError } from '../serving-error.ts'
-import type { FromInstance, InstanceData, ToInstance } from './instance-messages.ts'
+import { AttachedModels } from './attached-models.ts'
+import type { BatchRun, FollowUpRun, FromInstance, InstanceData } from './instance-messages.ts'
+import type { KeptRuns } from './kept-runs.ts'
 import { instanceWorkerUrl } from './instance-worker-url.ts'
 
 // A model that ends its thread at every run must not keep a processor busy with loading.
@@ -19,6 +27,8 @@ type Executed = Extract<FromInstance, { kind: 'executed' }>
 /** One copy of an ONNX model in a thread of its own, started again when it dies. */
 export class OnnxInstance implements ModelInstance {
   readonly #data: InstanceData
+  readonly #kept: KeptRuns
+  readonly #attached = new AttachedModels((message) => this.#worker?.postMessage(message))
   readonly #form: BatchForm | undefined
   readonly #log: Log
   #worker: Worker | undefined
@@ -28,8 +38,9 @@ export class OnnxInstance implements ModelInstance {
   #isClosed = false
   #wasLoaded = false
 
-  constructor(data: InstanceData, form: BatchForm | undefined, log: Log) {
-    this.#data = data
+  constructor(kept: KeptRuns, form: BatchForm | undefined, log: Log) {
+    this.#data = kept.data
+    this.#kept = kept
     this.#form = form
     this.#log = log
     this.#loaded = this.#start()
@@ -40,30 +51,62 @@ export class OnnxInstance implements ModelInstance {
     return this.#loaded
   }
 
-  async execute(requests: readonly InferenceRequest[]): Promise<ExecutionTimes> {
+  async execute(
+    requests: readonly InferenceRequest[],
+    followUps: readonly FollowUp[] = [],
+  ): Promise<ExecutionTimes> {
     const computeStartNs = nowNs()
+    const kept = this.#kept.find(requests)
+    if (kept !== undefined) return answerKept(kept, requests, computeStartNs)
+    let followUpsNs = 0
     let times = { inputEndNs: computeStartNs, outputStartNs: computeStartNs }
     try {
       await this.#loaded
-      const { buffer, inputs } = gatherInputs(requests, this.#form)
-      const outputNames = unionOf(requests.map(({ requestedOutputs }) => requestedOutputs))
-      const executed = await this.#run({ buffer, inputs, outputNames })
+      const executed = await this.#runBatch(requests, followUps)
       times = executed
+      followUpsNs = executed.followUpsNs
       this.#deathCount = 0
+      keepFollowUps(executed, followUps)
       answer(executed, requests, this.#form)
     } catch (error) {
       for (const request of requests) request.fail(error)
     }
     const { inputEndNs, outputStartNs } = times
-    return { computeStartNs, inputEndNs, outputStartNs, computeEndNs: nowNs() }
+    return { computeStartNs, inputEndNs, outputStartNs, computeEndNs: nowNs() - followUpsNs }
+  }
+
+  async #runBatch(
+    requests: readonly InferenceRequest[],
+    asked: readonly FollowUp[],
+  ): Promise<Executed> {
+    const outputNames = unionOf(requests.map(({ requestedOutputs }) => requestedOutputs))
+    const runWith = (followUps: readonly FollowUpRun[]): Promise<Executed> => {
+      return this.#run({
+        kind: 'run',
+        ...gatherInputs(requests, this.#form),
+        outputNames,
+        followUps,
+      })
+    }
+    const followUps = this.#form === undefined ? this.#attached.choose(asked) : []
+    try {
+      return await runWith(followUps)
+    } catch (error) {
+      if (followUps.length === 0 || this.#worker !== undefined) throw error
+      // The batch is not to blame when a follow-up took its thread away.
+      await this.#loaded
+      return await runWith([])
+    }
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#kept.close()
+    this.#attached.close()
     await this.#worker?.terminate()
   }
 
-  #run(run: ToInstance): Promise<Executed> {
+  #run(run: BatchRun & { readonly kind: 'run' }): Promise<Executed> {
     const worker = this.#worker
     if (worker === undefined)
       throw new ServingError('INTERNAL', 'the instance has ended', 'BACKEND')
@@ -85,6 +128,7 @@ export class OnnxInstance implements ModelInstance {
         this.#wasLoaded = true
         resolve(message.signature)
       } else if (message.kind === 'failed') reject(new ServingError('INTERNAL', message.message))
+      else if (message.kind === 'attached') this.#attached.add(message.key)
       else if (message.kind === 'executed') this.#settleRun?.resolve(message)
       else this.#settleRun?.reject(runtimeError(message.message))
     })
@@ -98,6 +142,7 @@ export class OnnxInstance implements ModelInstance {
 
   #bury(reason: string): void {
     this.#worker = undefined
+    this.#attached.close()
     const died = `the inference thread died of this request: ${reason}`
     this.#settleRun?.reject(new ServingError('INTERNAL', died, 'BACKEND'))
     // What has never been loaded will not load the next time either.
@@ -114,8 +159,38 @@ export class OnnxInstance implements ModelInstance {
   }
 }
 
+// Its times are those that the run took, from now on.
+function answerKept(
+  { outputs, inputNs, inferNs }: KeptRun,
+  requests: readonly InferenceRequest[],
+  computeStartNs: number,
+): ExecutionTimes {
+  const inputEndNs = computeStartNs + inputNs
+  const outputStartNs = inputEndNs + inferNs
+  const startNs = nowNs()
+  try {
+    answer({ outputs }, requests, undefined)
+  } catch (error) {
+    for (const request of requests) request.fail(error)
+  }
+  const computeEndNs = outputStartNs + nowNs() - startNs
+  return { computeStartNs, inputEndNs, outputStartNs, computeEndNs }
+}
+
+function keepFollowUps({ outputs, followUps: results }: Executed, asked: readonly FollowUp[]) {
+  for (const [place, result] of results.entries()) {
+    const { model, inputs = [] } = asked[place] ?? {}
+    const given = inputs.flatMap(({ name, from, output }) => {
+      const source = from < 0 ? outputs : results[from]?.outputs
+      const tensor = source?.find((one) => one.name === output)
+      return tensor === undefined ? [] : { ...tensor, name }
+    })
+    model?.keep({ ...result, inputs: given })
+  }
+}
+
 function answer(
-  { outputs }: Executed,
+  { outputs }: Pick<Executed, 'outputs'>,
   requests: readonly InferenceRequest[],
   form: BatchForm | undefined,
 ): void {
