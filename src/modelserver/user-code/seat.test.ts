@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import { test } from 'node:test'
+import { setImmediate as judged } from 'node:timers/promises'
 import type { Reply } from '../image.ts'
 import { Seat } from './seat.ts'
 import type { UserWorkerListener, WorkerKind } from './user-worker.ts'
@@ -46,7 +47,7 @@ function startSeat() {
 }
 
 test('a stream that waits for its reader is not taken for a worker that is silent', async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout', 'setImmediate'] })
+  t.mock.timers.enable({ apis: ['setTimeout'] })
   const { seat, say, told } = startSeat()
   const replied = Promise.withResolvers<Reply>()
   const invocation = { method: 'POST', path: '/', headers: {}, body: Buffer.alloc(0) }
@@ -57,6 +58,7 @@ test('a stream that waits for its reader is not taken for a worker that is silen
   for (let count = 0; count <= PARTS_UNTIL_FULL; count += 1) say(1, { kind: 'reply-data' }, part)
   assert.ok(told.includes('pause'))
   t.mock.timers.tick(10 * CALL_MS_MAX)
+  await judged()
   assert.ok(!told.includes('kill'))
 
   const { body } = await replied.promise
@@ -64,5 +66,6 @@ test('a stream that waits for its reader is not taken for a worker that is silen
   await body[Symbol.asyncIterator]().next()
   assert.equal(told.at(-1), 'resume')
   t.mock.timers.tick(CALL_MS_MAX)
+  await judged()
   assert.equal(told.at(-1), 'kill')
 })
