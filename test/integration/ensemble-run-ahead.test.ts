@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict'
+import { symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { Backend } from '../../src/modelserver/triton/backend.ts'
+import { startThread } from '../../src/modelserver/onnx/start-thread.ts'
 import { inferOnce } from '../../src/modelserver/triton/infer-once.ts'
 import { ModelRepository } from '../../src/modelserver/triton/model-repository.ts'
+import type {
+  FromInstance,
+  ToInstance,
+} from '../../src/modelserver/triton/onnx/instance-messages.ts'
+import { instanceWorkerUrl } from '../../src/modelserver/triton/onnx/instance-worker-url.ts'
 import { OnnxBackend } from '../../src/modelserver/triton/onnx/onnx-backend.ts'
 import { UNLIMITED } from '../../src/modelserver/triton/rate-limiter.ts'
 import { createConfigReader } from '../../src/modelserver/triton/read-config.ts'
+import { fingerprint } from '../../src/modelserver/triton/scan-repository.ts'
 import { ServingError } from '../../src/modelserver/triton/serving-error.ts'
 import { encodeOnnx } from '../support/onnx.ts'
 import type { OnnxNode } from '../support/onnx.ts'
@@ -140,6 +149,8 @@ const MODELS = {
     outputCount: 2,
     bytes: model(['x0'], ['y0', 'y1'], [node('Neg', ['x0'], 'y0'), node('Add', ['x0', 'w'], 'y1')]),
   },
+  // Written anew on disk by one test, which loads it no more.
+  late: { inputCount: 1, outputCount: 1, bytes: scaleBy(3) },
   // Fails for what is not from -5 to 4.
   picky: {
     inputCount: 1,
@@ -242,6 +253,8 @@ before(async () => {
     ] as const,
   ])
   files = new TestRepository(Object.fromEntries(folders))
+  // Of no concern to a model that lies beside it.
+  symlinkSync('nowhere', join(files.path, 'scale/1/link'))
   ahead = new Server(files.path, Infinity)
   plain = new Server(files.path, 0)
   for (const { repository } of [ahead, plain]) {
@@ -325,4 +338,44 @@ test('a model that is replaced is run as it is now', async () => {
   await Promise.all([ahead.repository.load('scale'), plain.repository.load('scale')])
   assert.notDeepEqual(await askBoth(name, 1, [1, 2, 3]), old)
   await untilAhead(name)
+})
+
+test('a model whose file was written anew and not loaded is run as it was', async () => {
+  const name = await addGraph([...CHAIN.slice(0, 2), { model: 'late', from: [4, 0] }])
+  files.write({ 'late/1/model.onnx': { bytes: scaleBy(-7) } })
+  await untilAhead(name)
+  for (let round = 0; round < 20; round += 1) await askBoth(name, 1, [round, 2, 3])
+})
+
+test('a model that is detached while a thread loads it does not stay there', async () => {
+  const folder = join(files.path, 'scale/1')
+  const data = { modelPath: join(folder, 'model.onnx'), choices: {} }
+  const attached = { ...data, files: await fingerprint(folder) }
+  const thread = startThread(instanceWorkerUrl(), data)
+  const heard: FromInstance[] = []
+  thread.on('message', (message: FromInstance) => heard.push(message))
+  const say = (message: ToInstance): void => thread.postMessage(message)
+  const hear = (kind: FromInstance['kind']) =>
+    until(kind, () => heard.find((message) => message.kind === kind))
+  try {
+    await hear('loaded')
+    say({ kind: 'attach', key: 1, data: attached })
+    say({ kind: 'detach', key: 1 })
+    say({ kind: 'attach', key: 2, data: attached })
+    await hear('attached')
+    const inputs = [
+      { name: 'x0', datatype: 'FP32', shape: [1, WIDTH], offset: 0, byteLength: 4 * WIDTH },
+    ] as const
+    const followUps = [2, 1].map((key) => {
+      return { key, inputs: [{ name: 'x0', from: -1, output: 'y0' }], outputNames: ['y0'] }
+    })
+    const buffer = new ArrayBuffer(4 * WIDTH)
+    say({ kind: 'run', buffer, inputs, outputNames: ['y0'], followUps })
+    const executed = await hear('executed')
+    assert.ok(executed.kind === 'executed')
+    assert.equal(executed.followUps.length, 1)
+    assert.equal(heard.filter(({ kind }) => kind === 'attached').length, 1)
+  } finally {
+    await thread.terminate()
+  }
 })

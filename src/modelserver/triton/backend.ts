@@ -3,7 +3,7 @@ import type { Tensor } from '../../wire/oip/tensor.ts'
 import type { Log } from '../log.ts'
 import type { ConfigSource } from './config-source.ts'
 import type { ModelConfig } from './model-config.ts'
-import type { InstanceData, OutputTensor } from './onnx/instance-messages.ts'
+import type { AttachableData, OutputTensor } from './onnx/instance-messages.ts'
 
 /** What a model gives for one request; a decoupled model gives any number of them. */
 export interface InferenceResponse {
@@ -79,7 +79,7 @@ export interface FollowUpSource {
 
 /** A model that an instance of another may run ahead of its requests. */
 export interface FollowUpModel {
-  readonly data: InstanceData
+  readonly data: AttachableData
   /** Keeps what a run gave until somebody asks for it, or its inputs are forgotten. */
   keep(run: KeptRun): void
   /** Whether something is kept that may be for this request. */

@@ -8,6 +8,12 @@ export interface InstanceData {
   readonly choices: SessionChoices
 }
 
+/** A model that threads of others may load as well, as it was when it was loaded. */
+export interface AttachableData extends InstanceData {
+  /** Fingerprint of the folder of its files. */
+  readonly files: string
+}
+
 /** A tensor of a batch: where its bytes lie in the buffer that comes with it. */
 export interface PlacedTensor {
   readonly name: string
@@ -21,7 +27,7 @@ export interface PlacedTensor {
 export type ToInstance =
   | ({ readonly kind: 'run' } & BatchRun)
   /** Another model is to be loaded beside its own, for follow-ups. */
-  | { readonly kind: 'attach'; readonly key: number; readonly data: InstanceData }
+  | { readonly kind: 'attach'; readonly key: number; readonly data: AttachableData }
   | { readonly kind: 'detach'; readonly key: number }
 
 /** One run, and others with what it gave. */

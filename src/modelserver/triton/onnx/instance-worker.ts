@@ -2,6 +2,7 @@
  * The thread of one instance of an ONNX model: loads it once, then runs one batch at a time. A run blocks this thread, so
  * nothing else happens here.
  */
+import { dirname } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { NamedTensor } from '../../codecs/tensor.ts'
@@ -10,6 +11,7 @@ import { createSession } from '../../onnx/session.ts'
 import type { Session } from '../../onnx/session.ts'
 import { StartFailure } from '../../start-failure.ts'
 import { nowNs } from '../clock.ts'
+import { fingerprint } from '../scan-repository.ts'
 import { bytesOfElements, toDatatype, toElementType, viewElements } from './element-bytes.ts'
 import type {
   BatchRun,
@@ -30,12 +32,12 @@ async function runInstance(port: MessagePort): Promise<void> {
     port.postMessage(message, moved)
   try {
     const session = await createSession(data.modelPath, data.choices)
-    const attached = new Map<number, Session>()
+    const attached = new Map<number, Session | 'loading'>()
     port.on('message', (message: ToInstance) => {
       if (message.kind === 'run') void answer({ session, attached }, message, send)
       else if (message.kind === 'attach') void attach(attached, message, send)
       else {
-        void attached.get(message.key)?.close()
+        void findLoaded(attached, message.key)?.close()
         attached.delete(message.key)
       }
     })
@@ -46,22 +48,35 @@ async function runInstance(port: MessagePort): Promise<void> {
   }
 }
 
+type Attached = ReadonlyMap<number, Session | 'loading'>
+
+// What cannot be loaded, or is not what its own threads have any more, runs in those only.
 async function attach(
-  attached: Map<number, Session>,
-  { key, data: { modelPath, choices } }: Extract<ToInstance, { kind: 'attach' }>,
+  attached: Map<number, Session | 'loading'>,
+  { key, data: { modelPath, choices, files } }: Extract<ToInstance, { kind: 'attach' }>,
   send: (message: FromInstance) => void,
 ): Promise<void> {
-  try {
-    attached.set(key, await createSession(modelPath, choices))
+  attached.set(key, 'loading')
+  const session = await createSession(modelPath, choices).catch(() => undefined)
+  const filesNow = await fingerprint(dirname(modelPath)).catch(() => undefined)
+  // It may have been detached meanwhile.
+  if (session !== undefined && filesNow === files && attached.has(key)) {
+    attached.set(key, session)
     send({ kind: 'attached', key })
-  } catch {
-    // It runs in its own threads only.
+  } else {
+    attached.delete(key)
+    await session?.close()
   }
+}
+
+function findLoaded(attached: Attached, key: number): Session | undefined {
+  const found = attached.get(key)
+  return found === 'loading' ? undefined : found
 }
 
 interface Sessions {
   readonly session: Session
-  readonly attached: ReadonlyMap<number, Session>
+  readonly attached: Attached
 }
 
 async function answer(
@@ -93,7 +108,7 @@ async function answer(
 }
 
 async function runFollowUps(
-  attached: ReadonlyMap<number, Session>,
+  attached: Attached,
   followUps: readonly FollowUpRun[],
   batchResults: readonly NamedTensor[],
 ): Promise<readonly FollowUpResult[]> {
@@ -108,7 +123,7 @@ async function runFollowUps(
         return tensor === undefined ? [] : { ...tensor, name }
       })
       const inputEndNs = nowNs()
-      const results = await attached.get(key)?.run(tensors)
+      const results = await findLoaded(attached, key)?.run(tensors)
       if (results === undefined) break
       const inferNs = nowNs() - inputEndNs
       given.push(results)

@@ -14,7 +14,7 @@ const tensorOf = (rows: number) => {
 }
 
 function keepOne(rows: number) {
-  const kept = new KeptRuns({ modelPath: '', choices: {} })
+  const kept = new KeptRuns({ modelPath: '', choices: {}, files: '' })
   const input = { ...tensorOf(rows), name: 'x' }
   const run = { inputs: [input], outputs: [tensorOf(rows)], inputNs: 1, inferNs: 2 }
   kept.keep(run)

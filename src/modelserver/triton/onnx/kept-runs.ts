@@ -1,16 +1,16 @@
 import type { FollowUpModel, InferenceRequest, KeptRun } from '../backend.ts'
-import type { InstanceData, OutputTensor } from './instance-messages.ts'
+import type { AttachableData, OutputTensor } from './instance-messages.ts'
 
 /**
  * What a model gave in the threads of other models, before anyone asked for it. A run is found by the memory of its inputs and
  * is forgotten together with it.
  */
 export class KeptRuns implements FollowUpModel {
-  readonly data: InstanceData
+  readonly data: AttachableData
   readonly #runs = new WeakMap<ArrayBuffer, KeptRun>()
   readonly #closings = new Set<() => void>()
 
-  constructor(data: InstanceData) {
+  constructor(data: AttachableData) {
     this.data = data
   }
 

@@ -7,6 +7,7 @@ import type { Tensor } from '../../../wire/oip/tensor.ts'
 import type { Port } from '../../codecs/signature.ts'
 import type { Log } from '../../log.ts'
 import type { Backend, LoadedModel, ModelToLoad } from '../backend.ts'
+import { fingerprint } from '../scan-repository.ts'
 import { ServingError } from '../serving-error.ts'
 import { toDatatype } from './element-bytes.ts'
 import { KeptRuns } from './kept-runs.ts'
@@ -21,8 +22,9 @@ export class OnnxBackend implements Backend {
   async load({ versionDirectory, source }: ModelToLoad, log: Log): Promise<LoadedModel> {
     const modelPath = await findModelFile(versionDirectory, source.modelFilename)
     const { batchForm } = source
-    const data = { modelPath, choices: toSessionChoices(source.written) }
-    const kept = new KeptRuns(data)
+    const folder = dirname(modelPath)
+    const files = await fingerprint(folder)
+    const kept = new KeptRuns({ modelPath, choices: toSessionChoices(source.written), files })
     const instances = [new OnnxInstance(kept, batchForm, log)]
     try {
       // The first one tells what the model is, and thereby how many there are to be.
@@ -35,7 +37,7 @@ export class OnnxBackend implements Backend {
         instances.push(new OnnxInstance(kept, batchForm, log))
       }
       await Promise.all(instances.map((instance) => instance.signature))
-      const isSmall = (await bytesOf(dirname(modelPath))) <= FOLLOW_UP_BYTES_MAX
+      const isSmall = (await bytesOf(folder)) <= FOLLOW_UP_BYTES_MAX
       const followUpModel = batchForm === undefined && isSmall ? kept : undefined
       return { config, instances, findRefusal, followUpModel }
     } catch (error) {
@@ -48,10 +50,11 @@ export class OnnxBackend implements Backend {
 /** Of the files in a folder, external weights among them. */
 async function bytesOf(directory: string): Promise<number> {
   const names = await readdir(directory)
-  const sizes = await Promise.all(
-    names.map(async (name) => (await stat(join(directory, name))).size),
+  // A link may lead nowhere.
+  const found = await Promise.all(
+    names.map((name) => stat(join(directory, name)).catch(() => undefined)),
   )
-  return sizes.reduce((sum, size) => sum + size, 0)
+  return found.reduce((sum, one) => sum + (one?.size ?? 0), 0)
 }
 
 async function findModelFile(versionDirectory: string, filename: string): Promise<string> {
