@@ -16,11 +16,16 @@ const PING_MS = 2000
  * Calls another container of the instance, by frames where it speaks them.
  *
  * Containers start at the same time: the first call asks how to speak to it, and the next one asks again when it was not there.
+ *
+ * @param isPolling whether the event loop stays awake for replies that are about to come.
  */
-export function createContainerCaller(sibling: SiblingContainer): CallTargetOf {
+export function createContainerCaller(
+  sibling: SiblingContainer,
+  isPolling: boolean,
+): CallTargetOf {
   let transport: Promise<Transport> | undefined
   return async ({ headers, body }, signal) => {
-    transport ??= findTransport(sibling)
+    transport ??= findTransport(sibling, isPolling)
     const found = await transport.catch((error: unknown) => {
       transport = undefined
       const why = error instanceof Error ? error.message : String(error)
@@ -35,7 +40,10 @@ export function createContainerCaller(sibling: SiblingContainer): CallTargetOf {
   }
 }
 
-async function findTransport({ http }: SiblingContainer): Promise<Transport> {
+async function findTransport(
+  { http }: SiblingContainer,
+  isPolling: boolean,
+): Promise<Transport> {
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>()
   const place =
     http.kind === 'socket' ? { socketPath: http.path } : { host: http.host, port: http.port }
@@ -51,6 +59,6 @@ async function findTransport({ http }: SiblingContainer): Promise<Transport> {
   const header = await promise
   const frames = http.kind === 'socket' ? parseFramesHeader(header, http.path) : undefined
   return frames?.version === FRAMES_VERSION
-    ? new FrameTransport(frames.socketPaths)
+    ? new FrameTransport(frames.socketPaths, { isPolling })
     : createHttpTransport(http, CONNECTIONS_MAX)
 }

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseRootCredentials } from '../../domain/credentials.ts'
 import { GRAPH_DEPTH_HEADER, GRAPH_DEPTH_MAX, parseGraphDepth } from '../../domain/graph/depth.ts'
@@ -105,8 +106,12 @@ function createMachinery(
   { statistics, databases }: { readonly statistics: NodeStatistics; readonly databases: Databases },
 ): Machinery {
   const compiled = new Map<string, Evaluate>()
+  const targets = listTargets(plan)
+  const containerCount = targets.filter(({ kind }) => kind === 'container').length
+  // Containers that are asked at the same time need the cores that a polling graph would keep busy (decision 0011).
+  const isPolling = availableParallelism() > containerCount
   const callers = new Map(
-    listTargets(plan).map((target) => [keyOf(target), createCaller(target, options)]),
+    targets.map((target) => [keyOf(target), createCaller(target, options, isPolling)]),
   )
   const guards = new Map(
     plan.nodes.flatMap(({ name, step }) =>
@@ -136,11 +141,15 @@ function keyOf({ kind, name }: CallTarget): string {
   return `${kind} ${name}`
 }
 
-function createCaller(target: CallTarget, options: GraphImageOptions): CallTargetOf {
+function createCaller(
+  target: CallTarget,
+  options: GraphImageOptions,
+  isPolling: boolean,
+): CallTargetOf {
   if (target.kind === 'endpoint') return createEndpointCaller(target.name, platformOf(options))
   const siblings = parseSiblings(options.environment[CONTAINERS_VARIABLE])
   const sibling = siblings.find(({ hostname }) => hostname === target.name)
-  if (sibling !== undefined) return createContainerCaller(sibling)
+  if (sibling !== undefined) return createContainerCaller(sibling, isPolling)
   const known = siblings.map(({ hostname }) => hostname).join(', ') || 'none'
   const what = `The graph calls container ${target.name}; the model's containers are: ${known}.`
   throw new StartFailure('modelInvalid', what)

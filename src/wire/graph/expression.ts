@@ -1,7 +1,7 @@
 import { Environment, EvaluationError, ParseError } from '@marcbachmann/cel-js'
 import type { JsonObject, JsonValue } from '../../domain/json.ts'
 
-/** What an expression may speak of. */
+/** What an expression may speak of; only what it does speak of is read. */
 export interface ExpressionScope {
   /** What the node was given. */
   readonly input: JsonValue
@@ -74,12 +74,13 @@ function createLanguage(): Environment {
   return environment
 }
 
+// No copy of the scope: that would read what the expression does not speak of.
 function evaluate(
-  compiled: (scope: Record<string, unknown>) => unknown,
+  compiled: (scope: ExpressionScope) => unknown,
   scope: ExpressionScope,
 ): JsonValue {
   try {
-    return toJson(compiled({ ...scope }))
+    return toJson(compiled(scope))
   } catch (error) {
     throw inWords(error)
   }

@@ -126,6 +126,19 @@ suite('expressions', () => {
       assert.throws(() => evaluate(scope), { name: 'Error' })
     })
   }
+  test('what an expression does not speak of is not read: an image has no value', () => {
+    const image = {
+      get input(): never {
+        throw new Error('the input was read')
+      },
+      get request(): never {
+        throw new Error('the request was read')
+      },
+      attributes: scope.attributes,
+      steps: {},
+    }
+    assert.equal(compileExpression('attributes.lang')(image), 'de')
+  })
   test('there is no way to the world', () => {
     assert.throws(() => compileExpression('process.exit()'), { message: /process/ })
   })
