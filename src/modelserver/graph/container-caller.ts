@@ -19,10 +19,7 @@ const PING_MS = 2000
  *
  * @param isPolling whether the event loop stays awake for replies that are about to come.
  */
-export function createContainerCaller(
-  sibling: SiblingContainer,
-  isPolling: boolean,
-): CallTargetOf {
+export function createContainerCaller(sibling: SiblingContainer, isPolling: boolean): CallTargetOf {
   let transport: Promise<Transport> | undefined
   return async ({ headers, body }, signal) => {
     transport ??= findTransport(sibling, isPolling)
@@ -40,10 +37,7 @@ export function createContainerCaller(
   }
 }
 
-async function findTransport(
-  { http }: SiblingContainer,
-  isPolling: boolean,
-): Promise<Transport> {
+async function findTransport({ http }: SiblingContainer, isPolling: boolean): Promise<Transport> {
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>()
   const place =
     http.kind === 'socket' ? { socketPath: http.path } : { host: http.host, port: http.port }
