@@ -225,7 +225,8 @@ test('what cannot be loaded is told as if the process had been started for it', 
 })
 
 test('a process that waits ends when its channel closes', async () => {
-  const child = fork(MAIN, ['--pooled'], { stdio: 'ignore', cwd: tmpdir() })
+  // Not with this process's own options: a module to be loaded first is named from its folder.
+  const child = fork(MAIN, ['--pooled'], { stdio: 'ignore', cwd: tmpdir(), execArgv: [] })
   const exited = once(child, 'exit')
   const [message] = await once(child, 'message')
   assert.deepEqual(message, { kind: 'ready' })

@@ -29,9 +29,13 @@ export type NpzContent =
 export function parseNpz(body: Buffer): NpzContent {
   const members = readZip(body)
   if (members.has('format.npy')) return { kind: 'sparse', sparse: readSparse(members) }
+  // All of them together: a small archive can name the same bytes many times.
+  let bytesLeft = MEMBER_BYTES_MAX
   const arrays = [...members].map(([file, member]) => {
     const name = file.replace(/\.npy$/, '')
-    return [name, readArray(name, member)] as const
+    const array = readArray(name, member, bytesLeft)
+    bytesLeft = Math.max(0, bytesLeft - array.elements.byteLength)
+    return [name, array] as const
   })
   return { kind: 'arrays', arrays: new Map(arrays) }
 }
@@ -82,8 +86,12 @@ function readSparse(members: ReadonlyMap<string, ZipMember>): SparseRows {
   throw new Rejection(400, `The npz body is a sparse matrix in the form ${format}; ${FORMATS}.`)
 }
 
-function readArray(name: string, member: ZipMember): NumericTensor {
-  const array = parseNpy(member.unpack(MEMBER_BYTES_MAX))
+function readArray(
+  name: string,
+  member: ZipMember,
+  bytesMax: number = MEMBER_BYTES_MAX,
+): NumericTensor {
+  const array = parseNpy(member.unpack(bytesMax))
   if (array.elements.length <= VALUES_MAX) return array
   throw new Rejection(
     413,
