@@ -90,9 +90,7 @@ async function callCli(run: CliRun, command: readonly string[], input: Input): P
   const { Body, ...members } = cliInput(input)
   const reply = join(run.folder, 'reply')
   const isInvocation = command[1] === 'invoke-endpoint'
-  const args = [...command, '--output', 'json', '--no-cli-pager'].filter(
-    (arg) => arg !== '--no-cli-pager',
-  )
+  const args = [...command, '--output', 'json']
   if (isInvocation) {
     const body = join(run.folder, 'body')
     await writeFile(body, Buffer.from((Body as { base64: string }).base64, 'base64'))
