@@ -12,6 +12,8 @@ export interface FileLock {
  * killed leaves nothing to clean up or take over, which a file with a pid in it cannot promise (pids are reused, and two that
  * find a dead holder at once may each remove what the other has just made). For the same reason the file is never removed: a
  * lock on a file without a name keeps nobody from making another one of that name.
+ *
+ * Never read the file in the process that holds it: closing any descriptor of a file gives up the process's locks on it (POSIX).
  */
 export function acquireLock(lockFile: string): FileLock | undefined {
   const database = new DatabaseSync(lockFile, { timeout: 0 })
