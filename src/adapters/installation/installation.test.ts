@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -9,7 +7,6 @@ import { test } from 'node:test'
 import { loadOrCreateCredentials } from './credentials.ts'
 import { prepareFolders } from './folders.ts'
 import { dataPathsOf } from '../../platform/data-paths.ts'
-import { acquireLock } from '../../platform/file-lock.ts'
 
 const at = { accountId: '000000000000', region: 'us-east-1' }
 
@@ -42,27 +39,6 @@ test('a damaged credentials file is refused, not replaced', () => {
   const file = join(folder.path, 'credentials')
   writeFileSync(file, '{"accessKeyId":"AKIA"}')
   assert.throws(() => loadOrCreateCredentials(file, at), /has no "secretAccessKey"/)
-})
-
-test('the lock has one holder, is given back, and dies with a killed process', async () => {
-  using folder = temporaryFolder()
-  const file = join(folder.path, 'lock')
-  const first = acquireLock(file)
-  assert.ok(first)
-  assert.equal(acquireLock(file), undefined)
-  first[Symbol.dispose]()
-
-  const lockModule = new URL('../../platform/file-lock.ts', import.meta.url).href
-  const program = `import(${JSON.stringify(lockModule)}).then((m) => {
-    globalThis.lock = m.acquireLock(${JSON.stringify(file)}); console.log('held'); setInterval(() => {}, 1e6) })`
-  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
-  await once(child.stdout, 'data')
-  assert.equal(acquireLock(file), undefined)
-  child.kill('SIGKILL')
-  await once(child, 'exit')
-  const again = acquireLock(file)
-  assert.ok(again)
-  again[Symbol.dispose]()
 })
 
 for (const { given, at: place, reason } of [

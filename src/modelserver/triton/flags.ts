@@ -4,6 +4,9 @@ const NO_TUNING = 'it has no meaning here and cannot be set'
 
 const refused = <T extends string>(refusal: T) => ({ refusal }) as const
 
+/** How long an ensemble may run ahead, in microseconds: little beside the wake-ups that it saves. Source: decision 0010. */
+export const RUN_AHEAD_US_DEFAULT = 200
+
 /**
  * The flags of `tritonserver`, by name: their default, or why they are refused. A refused one may still be given the value that
  * says what is so anyway. Source: reference §14.
@@ -32,10 +35,9 @@ export const FLAGS = {
   'http-thread-count': refused('HTTP is served by one thread that only moves bytes'),
   'http-header-forward-pattern': refused('headers are not forwarded to models'),
   'http-max-input-size': { default: '67108864' },
-  // Berth's own: a bound that tritonserver does not have.
+  // Berth's own: what tritonserver does not have.
   'stream-unread-bytes': { default: '268435456' },
-  // Berth's own; what is run ahead must be little beside the wake-ups that it saves. Source: decision 0010.
-  'ensemble-run-ahead-us': { default: '200' },
+  'ensemble-run-ahead-us': { default: String(RUN_AHEAD_US_DEFAULT) },
   'http-restricted-api': refused('routes are not restricted one by one; put a proxy in front'),
   'allow-grpc': { default: 'true' },
   'grpc-port': { default: '8001' },

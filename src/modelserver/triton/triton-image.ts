@@ -5,6 +5,7 @@ import type { Image, Invocation, Reply } from '../image.ts'
 import type { Log } from '../log.ts'
 import { StartFailure } from '../start-failure.ts'
 import { parseBackendSettings } from './backend-settings.ts'
+import { RUN_AHEAD_US_DEFAULT } from './flags.ts'
 import { errorReply } from './http/http-call.ts'
 import { inferOverHttp } from './http/infer-routes.ts'
 import { ModelRepository } from './model-repository.ts'
@@ -33,8 +34,6 @@ export interface TritonImageOptions {
   readonly onStartFailure: (failure: unknown) => void
 }
 
-// As by default in the model server: less than the wake-ups that it saves (decision 0010).
-const RUN_AHEAD_US_MAX = 200
 const HELD_BYTES_MAX = 512 * 1024 * 1024
 // Source: reference §13.1; the platform strips headers that it does not know, so the length is in the type.
 const BINARY_TYPE = 'application/vnd.sagemaker-triton.binary+json;json-header-size='
@@ -106,7 +105,7 @@ class TritonImage implements Image {
       repositories: [modelDirectory],
       backends: { onnxruntime: new OnnxBackend(), python: this.#python, node: this.#node },
       readConfig: createConfigReader({ isAutoCompleting: true, configName: '', ...settings }),
-      shared: { turns: UNLIMITED, cache: undefined, runAheadUsMax: RUN_AHEAD_US_MAX },
+      shared: { turns: UNLIMITED, cache: undefined, runAheadUsMax: RUN_AHEAD_US_DEFAULT },
       log,
     })
     this.#frames = new ImageFrames(this, { ...options, heldBytesMax: HELD_BYTES_MAX })
